@@ -1,0 +1,57 @@
+# What there is to do, each one go command where that can be. `make run` starts
+# the demo; `make test lint` is what a change has to pass.
+
+# leat needs this toolchain or a newer one (generic methods). An older go, from
+# 1.21 on, downloads it, unless the environment forbids that; so we say it here.
+export GOTOOLCHAIN = go1.27.3
+# No version control stamp: it fails in a checkout that belongs to someone else.
+export GOFLAGS = -buildvcs=false
+
+ARGS      ?=
+PKG       ?= ./...
+BENCH     ?= .
+BENCHTIME ?= 1s
+FUZZTIME  ?= 10s
+
+.PHONY: build run test race lint bench fuzz clean
+
+# Binaries of cmd/ into bin/.
+build:
+	go build -o bin/ ./cmd/...
+
+# The demo: a stream of flights, with a broker in the same process.
+# Flags go into ARGS: make run ARGS='--help'.
+run:
+	go run ./examples/flights $(ARGS)
+
+test:
+	go test $(PKG)
+
+race:
+	go test -race $(PKG)
+
+# gofmt of the same toolchain: an older one can't read generic methods.
+lint:
+	@bad="$$("$$(go env GOROOT)/bin/gofmt" -l .)"; \
+	if [ -n "$$bad" ]; then echo "not formatted by gofmt:"; echo "$$bad"; exit 1; fi
+	go vet $(PKG)
+	go tool staticcheck $(PKG)
+
+# One package at a time: benchmarks that run side by side measure each other.
+bench:
+	go test -p 1 -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem \
+		$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
+
+# Each fuzz target in turn; go test takes one at a time.
+fuzz:
+	@grep -r --include='*_test.go' '^func Fuzz' . | \
+	sed -n 's|^\(.*\)/[^/]*:func \(Fuzz[A-Za-z0-9_]*\).*|\1 \2|p' | \
+	while read -r dir target; do \
+		echo "$$dir $$target"; \
+		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; \
+	done
+
+# What these targets have made; stored records (data/) stay.
+clean:
+	rm -rf bin
+	find . -name '*.test' -o -name '*.prof' | xargs rm -f

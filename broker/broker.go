@@ -1,0 +1,237 @@
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+
+	"github.com/leatstream/leat/broker/internal/api"
+	"github.com/leatstream/leat/broker/internal/catalog"
+	"github.com/leatstream/leat/broker/internal/coord"
+	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/partition"
+	"github.com/leatstream/leat/broker/internal/vfs"
+)
+
+// Broker is a running broker. Its methods are safe for concurrent use.
+type Broker struct {
+	cfg      Config
+	fs       vfs.FS
+	lock     io.Closer // of the data directory
+	syncer   *partition.Syncer
+	catalog  *catalog.Catalog
+	groups   *coord.Groups
+	server   *api.Server
+	listener net.Listener // nil without Config.Listen
+	local    api.Node     // the name that only Dial understands
+	remote   api.Node     // zero without Config.Listen
+	meters   meters
+
+	ctx    context.Context // done when the broker closes
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup // connections, listener, maintenance
+
+	mu     sync.Mutex // guards what follows
+	conns  int
+	closed bool
+
+	once   sync.Once // of Close
+	result error     // of it
+}
+
+// Start starts a broker. The caller must Close it.
+func Start(cfg Config) (*Broker, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	b := &Broker{cfg: cfg, fs: cfg.fs, local: localNode()}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	if err := b.open(); err != nil {
+		b.cancel()
+		return nil, fmt.Errorf("broker: %w", errors.Join(err, b.release()))
+	}
+	b.serve()
+	return b, nil
+}
+
+// localNode makes up a name that no resolver knows, so that it leads nowhere
+// outside of Dial.
+func localNode() api.Node {
+	return api.Node{Host: "inproc-" + rand.Text()[:10], Port: 9092}
+}
+
+// open takes the data directory and opens everything in it, and then the
+// listener: clients can't connect before their topics are there.
+func (b *Broker) open() error {
+	dir := b.cfg.Dir
+	if b.fs == nil {
+		b.fs = vfs.OS
+		if dir == "" {
+			b.fs = vfs.NewMem()
+		}
+	}
+	if dir == "" {
+		dir = "/"
+	}
+	if err := b.fs.MkdirAll(dir); err != nil {
+		return fmt.Errorf("make the data directory %s: %w", dir, err)
+	}
+	var err error
+	if b.lock, err = b.fs.Lock(vfs.Join(dir, "LOCK")); err != nil {
+		return fmt.Errorf("data directory %s: %w", dir, err)
+	}
+	if b.meters, err = newMeters(b.cfg.MeterProvider); err != nil {
+		return err
+	}
+	b.syncer = partition.NewSyncer(syncWorkers)
+	if b.catalog, err = catalog.Open(b.catalogOptions(dir)); err != nil {
+		return err
+	}
+	b.groups, err = coord.Start(coord.Options{
+		Catalog: b.catalog, Clock: b.cfg.Clock, Log: b.cfg.Logger, Group: b.groupConfig(),
+	})
+	if err != nil {
+		return err
+	}
+	if err := b.listen(); err != nil {
+		return err
+	}
+	b.server = api.NewServer(b.serverOptions(dir))
+	return nil
+}
+
+// syncWorkers is how many files are synced at the same time.
+const syncWorkers = 8
+
+func (b *Broker) catalogOptions(dir string) catalog.Options {
+	o := catalog.Options{
+		FS: b.fs, Dir: dir, Clock: b.cfg.Clock, Log: b.cfg.Logger, Syncer: b.syncer,
+		ClusterID: b.cfg.ClusterID, MaxPartitions: b.cfg.Limits.Partitions,
+	}
+	if b.cfg.Durability.kind == durabilityFsync {
+		o.Durability = partition.Fsync
+	}
+	return o
+}
+
+func (b *Broker) groupConfig() group.Config {
+	return group.Config{
+		InitialRebalanceDelay: b.cfg.InitialRebalanceDelay,
+		MinSessionTimeout:     minSessionTimeout,
+		MaxSessionTimeout:     maxSessionTimeout,
+		MaxMembers:            b.cfg.Limits.GroupMembers,
+		MaxMetadataBytes:      offsetMetadataBytes,
+		OffsetsRetention:      b.cfg.OffsetsRetention,
+		NewID:                 rand.Text,
+	}
+}
+
+// release gives back what open has taken, as far as it came.
+func (b *Broker) release() error {
+	var errs []error
+	if b.listener != nil {
+		if err := b.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if b.groups != nil {
+		errs = append(errs, b.groups.Close())
+	}
+	if b.catalog != nil {
+		errs = append(errs, b.catalog.Close())
+	}
+	if b.syncer != nil {
+		b.syncer.Close()
+	}
+	if b.lock != nil {
+		errs = append(errs, b.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Addr is the address that clients start with: the advertised TCP address if
+// the broker listens, and otherwise a name that only Dial understands.
+func (b *Broker) Addr() string {
+	if b.listener != nil {
+		return address(b.remote)
+	}
+	return address(b.local)
+}
+
+// ClusterID is the name of the cluster: Config.ClusterID, or the one that was
+// made up for the data directory.
+func (b *Broker) ClusterID() string { return b.catalog.ClusterID() }
+
+// TopicConfig is one topic configuration, by Kafka's name ("cleanup.policy").
+type TopicConfig struct {
+	Name, Value string
+}
+
+// CreateTopic creates a topic. Partitions 0 takes Config.DefaultPartitions. It
+// is no error if the topic exists with that number of partitions already.
+func (b *Broker) CreateTopic(ctx context.Context, name string, partitions int, configs ...TopicConfig) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if b.ctx.Err() != nil {
+		return ErrClosed
+	}
+	if partitions == 0 {
+		partitions = b.cfg.DefaultPartitions
+	}
+	if catalog.Internal(name) {
+		return fmt.Errorf("broker: create topic %s: the broker creates its internal topics itself", name)
+	}
+	n := catalog.NewTopic{Name: name, Partitions: int32(min(max(partitions, -1), 1<<30))}
+	for _, c := range configs {
+		if n.Configs == nil {
+			n.Configs = map[string]string{}
+		}
+		n.Configs[c.Name] = c.Value
+	}
+	if t := b.catalog.Image().Topic(name); t != nil {
+		return sameTopic(t, partitions)
+	}
+	_, errs := b.catalog.Create([]catalog.NewTopic{n})
+	if errs[0] == nil {
+		return nil
+	}
+	if t := b.catalog.Image().Topic(name); t != nil {
+		return sameTopic(t, partitions) // somebody else was faster
+	}
+	if errors.Is(errs[0], catalog.ErrClosed) {
+		return ErrClosed
+	}
+	return fmt.Errorf("broker: create topic %q: %w", name, errs[0])
+}
+
+func sameTopic(t *catalog.Topic, partitions int) error {
+	if len(t.Logs) != partitions {
+		return fmt.Errorf("broker: topic %s exists with %d partitions, not %d", t.Name, len(t.Logs), partitions)
+	}
+	return nil
+}
+
+// Close stops serving, syncs and closes the logs and releases the data
+// directory. Requests in progress are cut off.
+func (b *Broker) Close() error {
+	b.once.Do(func() {
+		b.mu.Lock()
+		b.closed = true
+		b.mu.Unlock()
+		b.cancel()
+		if b.listener != nil {
+			b.listener.Close() // release tells of an error
+		}
+		b.tasks.Wait()
+		if err := b.release(); err != nil {
+			b.result = fmt.Errorf("broker: close: %w", err)
+		}
+	})
+	return b.result
+}

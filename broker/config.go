@@ -1,0 +1,282 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/leatstream/leat/broker/internal/api"
+	"github.com/leatstream/leat/broker/internal/vfs"
+	"github.com/leatstream/leat/internal/clock"
+)
+
+// Durability says what an acknowledged produce request (or offset commit) has
+// survived when its acknowledgement arrives. The zero value is [OS].
+type Durability struct {
+	kind  durabilityKind
+	every time.Duration
+}
+
+type durabilityKind uint8
+
+const (
+	durabilityOS durabilityKind = iota
+	durabilityFsync
+	durabilityInterval
+)
+
+var (
+	// OS acknowledges when the operating system has the bytes in its page
+	// cache: a killed process loses nothing, a power cut may lose the last
+	// seconds. This is what Kafka does.
+	OS = Durability{}
+	// Fsync acknowledges after the bytes are synced to disk. Concurrent
+	// requests share one sync.
+	Fsync = Durability{kind: durabilityFsync}
+)
+
+// Interval acknowledges as [OS] does and syncs all dirty files every d, so that
+// a power cut costs at most about d of acknowledged records. It panics if d is
+// not positive.
+func Interval(d time.Duration) Durability {
+	if d <= 0 {
+		panic(fmt.Sprintf("broker: Interval(%v): the interval must be positive", d))
+	}
+	return Durability{kind: durabilityInterval, every: d}
+}
+
+// String is the form that ParseDurability reads.
+func (d Durability) String() string {
+	switch d.kind {
+	case durabilityFsync:
+		return "fsync"
+	case durabilityInterval:
+		return d.every.String()
+	default:
+		return "os"
+	}
+}
+
+// ParseDurability reads "os", "fsync" or a duration such as "50ms".
+func ParseDurability(s string) (Durability, error) {
+	switch s {
+	case "os":
+		return OS, nil
+	case "fsync":
+		return Fsync, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return Durability{}, fmt.Errorf("durability %q is neither os, fsync nor a positive duration such as 50ms", s)
+	}
+	return Interval(d), nil
+}
+
+// Config configures a broker. The zero value is a broker in memory that only
+// Dial reaches.
+type Config struct {
+	// Dir is the data directory. It is created if missing and locked while the
+	// broker runs. Empty keeps all data in memory, gone after Close.
+	Dir string
+
+	// Listen is the TCP address to serve, such as "127.0.0.1:9092"; port 0
+	// takes any free port. Empty opens no socket: only Dial reaches the broker.
+	Listen string
+
+	// Advertise is the HOST:PORT that TCP clients are told to connect to. Empty
+	// is the address listened on; it is needed when that is not the one clients
+	// reach, for instance "0.0.0.0:9092".
+	Advertise string
+
+	// AllowRemote permits Listen to be an address that other machines reach.
+	// Without it such an address is refused, because the listener has neither
+	// encryption nor authentication.
+	AllowRemote bool
+
+	// Durability is what an acknowledgement promises. The zero value is OS.
+	Durability Durability
+
+	// ClusterID names the cluster in metadata answers. Empty makes one up when
+	// the data directory is created; an existing directory keeps its own, and a
+	// different one here is an error.
+	ClusterID string
+
+	// DefaultPartitions is the number of partitions of topics that are created
+	// without saying how many. 0 is 1.
+	DefaultPartitions int
+
+	// DisableAutoCreate stops metadata requests from creating missing topics.
+	DisableAutoCreate bool
+
+	// InitialRebalanceDelay is how long the first rebalance of an empty group
+	// waits for further members. 0 is no wait; Kafka's default is 3 s.
+	InitialRebalanceDelay time.Duration
+
+	// OffsetsRetention is how long the offsets of a group without members are
+	// kept. 0 is 7 days; negative keeps them forever.
+	OffsetsRetention time.Duration
+
+	// MaintenanceInterval is the time between two rounds of retention,
+	// compaction and offset expiry. 0 is 30 s; negative disables them.
+	MaintenanceInterval time.Duration
+
+	// Limits bounds what clients can make the broker hold. Zero fields take
+	// their documented defaults.
+	Limits Limits
+
+	// Logger receives what an operator should know. nil discards it.
+	Logger *slog.Logger
+
+	// Clock is the source of time. nil is the system's.
+	Clock clock.Clock
+
+	// MeterProvider receives the broker's metrics. nil records none.
+	MeterProvider metric.MeterProvider
+
+	// ListenFunc opens the socket for Listen. nil is net.Listen.
+	ListenFunc func(network, address string) (net.Listener, error)
+
+	fs vfs.FS // of the data; nil is the machine's, or memory without Dir
+}
+
+// Limits bounds what clients can make the broker hold. A zero field takes its
+// default.
+type Limits struct {
+	// RequestBytes is the largest request. 0 is 100 MiB.
+	RequestBytes int
+	// Connections is the largest number of open connections. 0 is 10 000.
+	Connections int
+	// InFlight is how many requests of one connection are worked on before no
+	// further one is read. 0 is 32.
+	InFlight int
+	// IdleTimeout closes a connection that sends nothing for so long. 0 is 10
+	// minutes.
+	IdleTimeout time.Duration
+	// Partitions is the largest number of partitions of all topics. 0 is
+	// 100 000.
+	Partitions int
+	// GroupMembers is the largest number of members of a group. 0 is 10 000.
+	GroupMembers int
+}
+
+// withDefaults fills the zero fields.
+func (c Config) withDefaults() Config {
+	c.Clock = clock.Or(c.Clock)
+	c.Logger = orDiscard(c.Logger)
+	orDefault(&c.DefaultPartitions, 1)
+	orDefault(&c.OffsetsRetention, 7*24*time.Hour)
+	orDefault(&c.MaintenanceInterval, 30*time.Second)
+	orDefault(&c.Limits.RequestBytes, 100<<20)
+	orDefault(&c.Limits.Connections, 10_000)
+	orDefault(&c.Limits.InFlight, 32)
+	orDefault(&c.Limits.IdleTimeout, 10*time.Minute)
+	orDefault(&c.Limits.Partitions, 100_000)
+	orDefault(&c.Limits.GroupMembers, 10_000)
+	if c.ListenFunc == nil {
+		c.ListenFunc = net.Listen
+	}
+	return c
+}
+
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func orDiscard(l *slog.Logger) *slog.Logger {
+	if l == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return l
+}
+
+// Bounds of what members of groups may ask for, Kafka's defaults.
+const (
+	minSessionTimeout   = 6 * time.Second
+	maxSessionTimeout   = 30 * time.Minute
+	offsetMetadataBytes = 4096
+)
+
+func (b *Broker) serverOptions(dir string) api.Options {
+	c := b.cfg
+	return api.Options{
+		Catalog: b.catalog, Groups: b.groups, Clock: c.Clock, Log: c.Logger,
+		Remote: b.remote, Local: b.local,
+		DefaultPartitions: int32(c.DefaultPartitions),
+		AutoCreate:        !c.DisableAutoCreate,
+		SyncAcks:          c.Durability.kind == durabilityFsync,
+		RequestBytes:      c.Limits.RequestBytes,
+		LogDir:            dir,
+		BrokerConfigs: map[string]string{
+			"auto.create.topics.enable":        strconv.FormatBool(!c.DisableAutoCreate),
+			"broker.id":                        strconv.Itoa(int(api.NodeID)),
+			"default.replication.factor":       "1",
+			"group.initial.rebalance.delay.ms": strconv.FormatInt(c.InitialRebalanceDelay.Milliseconds(), 10),
+			"group.max.session.timeout.ms":     strconv.FormatInt(maxSessionTimeout.Milliseconds(), 10),
+			"group.max.size":                   strconv.Itoa(c.Limits.GroupMembers),
+			"group.min.session.timeout.ms":     strconv.FormatInt(minSessionTimeout.Milliseconds(), 10),
+			"log.cleanup.interval.ms":          strconv.FormatInt(c.MaintenanceInterval.Milliseconds(), 10),
+			"log.dirs":                         dir,
+			"max.connections":                  strconv.Itoa(c.Limits.Connections),
+			"node.id":                          strconv.Itoa(int(api.NodeID)),
+			"num.partitions":                   strconv.Itoa(c.DefaultPartitions),
+			"offset.metadata.max.bytes":        strconv.Itoa(offsetMetadataBytes),
+			"offsets.retention.minutes":        strconv.Itoa(int(c.OffsetsRetention.Minutes())),
+			"offsets.topic.replication.factor": "1",
+			"socket.request.max.bytes":         strconv.Itoa(c.Limits.RequestBytes),
+		},
+	}
+}
+
+// validate reports every mistake of the configuration at once.
+func (c Config) validate() error {
+	var errs []error
+	if c.DefaultPartitions < 0 {
+		errs = append(errs, fmt.Errorf("DefaultPartitions is %d; it must be positive", c.DefaultPartitions))
+	}
+	l := c.Limits
+	if min(l.RequestBytes, l.Connections, l.InFlight, l.Partitions, l.GroupMembers) < 0 || l.IdleTimeout < 0 {
+		errs = append(errs, errors.New("a limit is negative"))
+	}
+	if c.Advertise != "" {
+		if _, _, err := splitAddress(c.Advertise); err != nil {
+			errs = append(errs, fmt.Errorf("Advertise: %w", err))
+		}
+	}
+	if c.Listen != "" {
+		if err := c.validateListen(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if c.Dir != "" {
+		if fi, err := os.Stat(c.Dir); err == nil && !fi.IsDir() {
+			errs = append(errs, fmt.Errorf("data directory %s is not a directory", c.Dir))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("broker: %w", errors.Join(errs...))
+}
+
+func (c Config) validateListen() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen address %q: want HOST:PORT: %w", c.Listen, err)
+	}
+	if c.AllowRemote || host == "localhost" {
+		return nil
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%w: %q reaches other machines and has neither encryption nor authentication; listen on 127.0.0.1 or allow remote clients explicitly", ErrRemoteListen, c.Listen)
+}

@@ -1,0 +1,252 @@
+package api
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatstream/leat/broker/internal/batch"
+	"github.com/leatstream/leat/broker/internal/catalog"
+	"github.com/leatstream/leat/broker/internal/partition"
+	"github.com/leatstream/leat/broker/internal/wire"
+)
+
+// Fetch, v4-18: read batches of some partitions, waiting for at least
+// min_bytes of them if need be.
+//
+// A batch is returned whole if it holds the offset asked for. The first
+// partition that has anything returns at least one batch, whatever the limits
+// say. Sessions are declined by answering session id 0: clients then name all
+// partitions in each request.
+//
+// v5: log start offset
+// v7: sessions
+// v9: current leader epoch of the client
+// v11: rack
+// v12: flexible; diverging epoch, for a client that saw records which a power
+// cut has taken back
+// v13: topic ids instead of names
+// v14-18: fields for followers and tiered storage
+func (s *Server) fetch(_ *wire.Request, r *kmsg.FetchRequest) wire.Reply {
+	f := &fetched{version: r.Version}
+	if r.SessionID != 0 && r.SessionEpoch > 0 {
+		f.code = kerr.FetchSessionIDNotFound.Code
+		return ready(f)
+	}
+	f.plan(s.Catalog.Image(), r)
+	return await(func(ctx context.Context) (wire.Response, error) {
+		if err := f.wait(ctx, s, r); err != nil {
+			return nil, err
+		}
+		f.read(s, int(r.MaxBytes))
+		return f, nil
+	})
+}
+
+// fetched is what a Fetch request found; it encodes itself.
+type fetched struct {
+	version int16
+	code    int16
+	topics  []fetchedTopic
+}
+
+type fetchedTopic struct {
+	name       string
+	id         catalog.ID
+	partitions []fetchedPartition
+}
+
+type fetchedPartition struct {
+	index    int32
+	log      *partition.Log
+	offset   int64
+	maxBytes int
+
+	code          int16
+	diverged      bool // and where, in terms of the log's own epochs
+	divergedEpoch int32
+	divergedEnd   int64
+	result        partition.ReadResult
+	waiter        partition.Waiter
+}
+
+// plan finds the logs of the request's partitions.
+func (f *fetched) plan(img *catalog.Image, r *kmsg.FetchRequest) {
+	f.topics = make([]fetchedTopic, len(r.Topics))
+	for i, rt := range r.Topics {
+		t, code := img.Topic(rt.Topic), kerr.UnknownTopicOrPartition.Code
+		if r.Version >= 13 {
+			t, code = img.TopicByID(rt.TopicID), kerr.UnknownTopicID.Code
+		}
+		ft := &f.topics[i]
+		ft.name, ft.id = rt.Topic, rt.TopicID
+		ft.partitions = make([]fetchedPartition, len(rt.Partitions))
+		for j, rp := range rt.Partitions {
+			p := &ft.partitions[j]
+			p.index, p.offset, p.maxBytes = rp.Partition, rp.FetchOffset, int(rp.PartitionMaxBytes)
+			p.log = t.Log(rp.Partition)
+			switch {
+			case t == nil:
+				p.code = code
+			case p.log == nil:
+				p.code = kerr.UnknownTopicOrPartition.Code
+			default:
+				p.checkEpochs(rp)
+			}
+		}
+	}
+}
+
+// checkEpochs compares the client's idea of the log's history with the log's.
+func (p *fetchedPartition) checkEpochs(rp kmsg.FetchRequestTopicPartition) {
+	if p.code = checkLeaderEpoch(p.log, rp.CurrentLeaderEpoch); p.code != 0 {
+		return
+	}
+	if rp.LastFetchedEpoch < 0 {
+		return
+	}
+	epoch, end := p.log.EpochEnd(rp.LastFetchedEpoch)
+	if epoch >= 0 && (epoch < rp.LastFetchedEpoch || end < rp.FetchOffset) {
+		p.diverged, p.divergedEpoch, p.divergedEnd = true, epoch, end
+	}
+}
+
+// checkLeaderEpoch returns the error code for a client that believes the
+// leader to be of another epoch; -1 is no belief.
+func checkLeaderEpoch(log *partition.Log, epoch int32) int16 {
+	switch current := log.Epoch(); {
+	case epoch < 0 || epoch == current:
+		return 0
+	case epoch < current:
+		return kerr.FencedLeaderEpoch.Code
+	default:
+		return kerr.UnknownLeaderEpoch.Code
+	}
+}
+
+// each calls do for every partition that can be read until it returns false.
+func (f *fetched) each(do func(*fetchedPartition) bool) {
+	for i := range f.topics {
+		for j := range f.topics[i].partitions {
+			if p := &f.topics[i].partitions[j]; p.code == 0 && !p.diverged && !do(p) {
+				return
+			}
+		}
+	}
+}
+
+// enough says whether there is something to answer: min bytes, or an error.
+func (f *fetched) enough(minBytes int) bool {
+	total, partitions, readable := 0, 0, 0
+	for i := range f.topics {
+		partitions += len(f.topics[i].partitions)
+	}
+	bad := false
+	f.each(func(p *fetchedPartition) bool {
+		readable++
+		b := p.log.Bounds()
+		if p.offset < b.LogStart || p.offset > b.LogEnd {
+			bad = true
+			return false
+		}
+		if p.offset < b.HighWatermark {
+			total += min(p.log.Available(p.offset), max(p.maxBytes, 1))
+		}
+		return total < minBytes
+	})
+	return bad || total >= minBytes || readable < partitions && total < minBytes && f.hasError()
+}
+
+func (f *fetched) hasError() bool {
+	for i := range f.topics {
+		for j := range f.topics[i].partitions {
+			if p := &f.topics[i].partitions[j]; p.code != 0 || p.diverged {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// wake tells a waiting fetch that its logs have grown.
+type wake struct {
+	missing atomic.Int64
+	enough  chan struct{}
+}
+
+// Wake counts bytes that became readable.
+func (w *wake) Wake(bytes int) {
+	if left := w.missing.Add(-int64(bytes)); left <= 0 {
+		select {
+		case w.enough <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// wait waits until there is enough to answer, or the client's time is up.
+func (f *fetched) wait(ctx context.Context, s *Server, r *kmsg.FetchRequest) error {
+	minBytes := int(r.MinBytes)
+	if minBytes <= 0 || r.MaxWaitMillis <= 0 || f.enough(minBytes) {
+		return nil
+	}
+	w := &wake{enough: make(chan struct{}, 1)}
+	f.each(func(p *fetchedPartition) bool {
+		p.waiter.Waker = w
+		p.log.Notify(&p.waiter)
+		return true
+	})
+	defer f.each(func(p *fetchedPartition) bool {
+		p.log.Cancel(&p.waiter)
+		return true
+	})
+	timer := s.Clock.NewTimer(millis(r.MaxWaitMillis))
+	defer timer.Stop()
+	// The logs may have grown before the waiters were linked.
+	for !f.enough(minBytes) {
+		select {
+		case <-w.enough:
+		case <-timer.C():
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// maxFetchBytes bounds one response, whatever the client would take.
+const maxFetchBytes = 64 << 20
+
+// read reads the partitions up to the response's limit.
+func (f *fetched) read(s *Server, maxBytes int) {
+	left := min(maxBytes, maxFetchBytes)
+	minimum := partition.AtLeastOne
+	f.each(func(p *fetchedPartition) bool {
+		res, err := p.log.Read(nil, p.offset, max(0, min(left, p.maxBytes)), minimum)
+		if err != nil {
+			p.code = batch.CodeOf(err)
+			if p.code == kerr.UnknownServerError.Code {
+				s.Log.Error("a partition could not be read", "partition", p.index, "offset", p.offset, "err", err)
+			}
+			return true
+		}
+		p.result = res
+		left -= res.Size
+		if res.Size > 0 {
+			minimum = partition.NoMinimum
+		}
+		return true
+	})
+}
+
+// Release gives the bytes read back to their logs.
+func (f *fetched) Release() {
+	for i := range f.topics {
+		for j := range f.topics[i].partitions {
+			f.topics[i].partitions[j].result.Release()
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package api
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatstream/leat/broker/internal/catalog"
+	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/wire"
+)
+
+// OffsetFetch, v1-10: how far groups have come.
+//
+// A partition without an offset, and a group that doesn't exist, answer offset
+// -1 without an error.
+//
+// v2: null topics are all that have an offset; an error code for the whole
+// v5: leader epochs
+// v6: flexible
+// v7: require stable, which is always so without transactions
+// v8: many groups
+// v9: member id and epoch, which only the newer group protocol checks
+// v10: topic ids instead of names
+func (s *Server) offsetFetch(_ *wire.Request, r *kmsg.OffsetFetchRequest) wire.Reply {
+	groups := r.Groups
+	if r.Version < 8 {
+		groups = []kmsg.OffsetFetchRequestGroup{oldOffsetFetch(r)}
+	}
+	return await(func(ctx context.Context) (wire.Response, error) {
+		resp := r.ResponseKind().(*kmsg.OffsetFetchResponse)
+		for _, g := range groups {
+			out, err := s.offsetsOf(ctx, g, r.Version)
+			if err != nil {
+				return nil, err
+			}
+			if r.Version < 8 {
+				oldOffsetFetchResponse(resp, out)
+				continue
+			}
+			resp.Groups = append(resp.Groups, out)
+		}
+		return resp, nil
+	})
+}
+
+// oldOffsetFetch is the one group of a request before v8.
+func oldOffsetFetch(r *kmsg.OffsetFetchRequest) kmsg.OffsetFetchRequestGroup {
+	g := kmsg.NewOffsetFetchRequestGroup()
+	g.Group = r.Group
+	if r.Topics != nil {
+		g.Topics = []kmsg.OffsetFetchRequestGroupTopic{}
+	}
+	for _, t := range r.Topics {
+		gt := kmsg.NewOffsetFetchRequestGroupTopic()
+		gt.Topic, gt.Partitions = t.Topic, t.Partitions
+		g.Topics = append(g.Topics, gt)
+	}
+	return g
+}
+
+func oldOffsetFetchResponse(resp *kmsg.OffsetFetchResponse, g kmsg.OffsetFetchResponseGroup) {
+	resp.ErrorCode = g.ErrorCode
+	for _, gt := range g.Topics {
+		t := kmsg.NewOffsetFetchResponseTopic()
+		t.Topic = gt.Topic
+		for _, gp := range gt.Partitions {
+			p := kmsg.NewOffsetFetchResponseTopicPartition()
+			p.Partition, p.Offset, p.LeaderEpoch = gp.Partition, gp.Offset, gp.LeaderEpoch
+			p.Metadata, p.ErrorCode = gp.Metadata, gp.ErrorCode
+			t.Partitions = append(t.Partitions, p)
+		}
+		resp.Topics = append(resp.Topics, t)
+	}
+}
+
+// offsetsOf answers for one group. The error is ctx's.
+func (s *Server) offsetsOf(ctx context.Context, r kmsg.OffsetFetchRequestGroup, version int16) (kmsg.OffsetFetchResponseGroup, error) {
+	out := kmsg.NewOffsetFetchResponseGroup()
+	out.Group = r.Group
+	if r.Group == "" {
+		out.ErrorCode = kerr.InvalidGroupID.Code
+		return out, nil
+	}
+	img := s.Catalog.Image()
+	var topics []kmsg.OffsetFetchResponseGroupTopic
+	f, err := s.Groups.Inspect(r.Group, func(g *group.Group) {
+		if r.Topics == nil {
+			topics = allOffsets(img, g)
+			return
+		}
+		for _, rt := range r.Topics {
+			topics = append(topics, offsetsOfTopic(img, g, rt, version >= 10))
+		}
+	})
+	if err == nil {
+		_, err = f.Await(ctx)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return out, context.Cause(ctx)
+	case err != nil:
+		out.ErrorCode = s.coordCode(err)
+	default:
+		out.Topics = topics
+	}
+	return out, nil
+}
+
+func offsetsOfTopic(img *catalog.Image, g *group.Group, rt kmsg.OffsetFetchRequestGroupTopic, byID bool) kmsg.OffsetFetchResponseGroupTopic {
+	out := kmsg.NewOffsetFetchResponseGroupTopic()
+	out.Topic, out.TopicID = rt.Topic, rt.TopicID
+	name := rt.Topic
+	var code int16
+	if byID {
+		if t := img.TopicByID(rt.TopicID); t != nil {
+			name = t.Name
+		} else {
+			code = kerr.UnknownTopicID.Code
+		}
+	}
+	for _, rp := range rt.Partitions {
+		p := committedOffset(g, group.Partition{Topic: name, Partition: rp})
+		p.ErrorCode = code
+		out.Partitions = append(out.Partitions, p)
+	}
+	return out
+}
+
+func committedOffset(g *group.Group, at group.Partition) kmsg.OffsetFetchResponseGroupTopicPartition {
+	p := kmsg.NewOffsetFetchResponseGroupTopicPartition()
+	p.Partition, p.Offset, p.LeaderEpoch, p.Metadata = at.Partition, -1, -1, kmsg.StringPtr("")
+	if g == nil {
+		return p
+	}
+	if o, ok := g.Offset(at); ok {
+		p.Offset, p.LeaderEpoch, p.Metadata = o.Offset, o.LeaderEpoch, kmsg.StringPtr(o.Metadata)
+	}
+	return p
+}
+
+// allOffsets answers for all partitions that have an offset.
+func allOffsets(img *catalog.Image, g *group.Group) []kmsg.OffsetFetchResponseGroupTopic {
+	if g == nil {
+		return nil
+	}
+	var topics []kmsg.OffsetFetchResponseGroupTopic
+	for _, p := range g.Partitions() {
+		if n := len(topics); n == 0 || topics[n-1].Topic != p.Topic {
+			t := kmsg.NewOffsetFetchResponseGroupTopic()
+			t.Topic = p.Topic
+			if known := img.Topic(p.Topic); known != nil {
+				t.TopicID = known.ID
+			}
+			topics = append(topics, t)
+		}
+		t := &topics[len(topics)-1]
+		t.Partitions = append(t.Partitions, committedOffset(g, p))
+	}
+	return topics
+}

@@ -1,0 +1,50 @@
+package api
+
+import (
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatstream/leat/broker/internal/wire"
+)
+
+// FindCoordinator, v0-6: which node coordinates a group: the one there is.
+//
+// v1: key types, error message
+// v3: flexible
+// v4: many keys
+// v5, v6: for transactions and share groups
+//
+// Key type 1, a transactional id, is refused: transactions are not served.
+func (s *Server) findCoordinator(req *wire.Request, r *kmsg.FindCoordinatorRequest) kmsg.Response {
+	resp := r.ResponseKind().(*kmsg.FindCoordinatorResponse)
+	if r.Version < 4 {
+		c := s.coordinator(req, r.CoordinatorType, r.CoordinatorKey)
+		resp.ErrorCode, resp.ErrorMessage = c.ErrorCode, c.ErrorMessage
+		resp.NodeID, resp.Host, resp.Port = c.NodeID, c.Host, c.Port
+		return resp
+	}
+	for _, key := range r.CoordinatorKeys {
+		resp.Coordinators = append(resp.Coordinators, s.coordinator(req, r.CoordinatorType, key))
+	}
+	return resp
+}
+
+const groupKeyType = 0
+
+func (s *Server) coordinator(req *wire.Request, kind int8, key string) kmsg.FindCoordinatorResponseCoordinator {
+	c := kmsg.NewFindCoordinatorResponseCoordinator()
+	c.Key, c.NodeID, c.Port = key, -1, -1
+	if kind != groupKeyType {
+		c.ErrorCode = kerr.InvalidRequest.Code
+		c.ErrorMessage = kmsg.StringPtr("this broker coordinates consumer groups only; transactions and share groups are not served")
+		return c
+	}
+	// The offsets topic is made before the first client relies on it.
+	if err := s.Groups.Ensure(); err != nil {
+		c.ErrorCode = s.coordCode(err)
+		return c
+	}
+	node := s.node(req)
+	c.NodeID, c.Host, c.Port = NodeID, node.Host, node.Port
+	return c
+}

@@ -1,0 +1,64 @@
+package api
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/wire"
+)
+
+// DescribeGroups, v0-6: state and members of groups.
+//
+// v3: authorized operations, told as unknown
+// v4: static members
+// v5: flexible
+// v6: an unknown group is an error with a message; before it is a dead group
+func (s *Server) describeGroups(_ *wire.Request, r *kmsg.DescribeGroupsRequest) wire.Reply {
+	return await(func(ctx context.Context) (wire.Response, error) {
+		resp := r.ResponseKind().(*kmsg.DescribeGroupsResponse)
+		for _, id := range r.Groups {
+			d, err := s.describeGroup(ctx, id, r.Version)
+			if err != nil {
+				return nil, err
+			}
+			resp.Groups = append(resp.Groups, d)
+		}
+		return resp, nil
+	})
+}
+
+// describeGroup describes one group. The error is ctx's.
+func (s *Server) describeGroup(ctx context.Context, id string, version int16) (kmsg.DescribeGroupsResponseGroup, error) {
+	blank := kmsg.NewDescribeGroupsResponseGroup()
+	blank.Group = id
+	blank.State = group.Dead.String()
+	if id == "" {
+		blank.ErrorCode = kerr.InvalidGroupID.Code
+		return blank, nil
+	}
+	found, d := false, kmsg.NewDescribeGroupsResponseGroup()
+	f, err := s.Groups.Inspect(id, func(g *group.Group) {
+		if g != nil {
+			found = true
+			g.Describe(&d)
+		}
+	})
+	if err == nil {
+		_, err = f.Await(ctx)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return blank, context.Cause(ctx)
+	case err != nil:
+		blank.ErrorCode = s.coordCode(err)
+	case found:
+		return d, nil
+	case version >= 6:
+		blank.ErrorCode = kerr.GroupIDNotFound.Code
+		blank.ErrorMessage = kmsg.StringPtr("Group " + id + " not found.")
+	}
+	return blank, nil
+}

@@ -1,0 +1,68 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/wire"
+)
+
+// ListGroups, v0-5: all groups.
+//
+// v3: flexible
+// v4: only groups in given states; states in the answer
+// v5: only groups of given types; types in the answer
+func (s *Server) listGroups(_ *wire.Request, r *kmsg.ListGroupsRequest) wire.Reply {
+	return await(func(ctx context.Context) (wire.Response, error) {
+		resp := r.ResponseKind().(*kmsg.ListGroupsResponse)
+		if wanted(r.TypesFilter, classicType) {
+			groups, err := s.findGroups(ctx, r.StatesFilter)
+			if err != nil {
+				return nil, err
+			}
+			resp.Groups = groups
+		}
+		slices.SortFunc(resp.Groups, func(a, b kmsg.ListGroupsResponseGroup) int { return cmp.Compare(a.Group, b.Group) })
+		return resp, nil
+	})
+}
+
+// findGroups collects the groups in the given states from all coordinators.
+// The error is ctx's; a coordinator that stops has no groups.
+func (s *Server) findGroups(ctx context.Context, states []string) ([]kmsg.ListGroupsResponseGroup, error) {
+	var mu sync.Mutex // the coordinators work at the same time
+	var found []kmsg.ListGroupsResponseGroup
+	answers := s.Groups.Each(func(g *group.Group) {
+		state := g.State().String()
+		if !wanted(states, state) {
+			return
+		}
+		lg := kmsg.NewListGroupsResponseGroup()
+		lg.Group, lg.ProtocolType, lg.GroupState, lg.GroupType = g.ID(), g.ProtocolType(), state, classicType
+		mu.Lock()
+		defer mu.Unlock()
+		found = append(found, lg)
+	})
+	for _, f := range answers {
+		if _, err := f.Await(ctx); err != nil && ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return found, nil
+}
+
+// classicType is the type of all groups there are.
+const classicType = "classic"
+
+// wanted says whether a filter, if there is one, names v.
+func wanted(filter []string, v string) bool {
+	return len(filter) == 0 || slices.ContainsFunc(filter, func(f string) bool { return strings.EqualFold(f, v) })
+}

@@ -1,0 +1,36 @@
+package api
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatstream/leat/broker/internal/wire"
+)
+
+// DeleteGroups, v0-2: delete groups without members, and their offsets.
+//
+// v2: flexible
+func (s *Server) deleteGroups(_ *wire.Request, r *kmsg.DeleteGroupsRequest) wire.Reply {
+	return await(func(ctx context.Context) (wire.Response, error) {
+		resp := r.ResponseKind().(*kmsg.DeleteGroupsResponse)
+		for _, id := range r.Groups {
+			out := kmsg.NewDeleteGroupsResponseGroup()
+			out.Group = id
+			if id == "" {
+				out.ErrorCode = kerr.InvalidGroupID.Code
+			} else if f, err := s.Groups.Delete(id); err != nil {
+				out.ErrorCode = s.coordCode(err)
+			} else if code, err := f.Await(ctx); err == nil {
+				out.ErrorCode = code
+			} else if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			} else {
+				out.ErrorCode = s.coordCode(err)
+			}
+			resp.Groups = append(resp.Groups, out)
+		}
+		return resp, nil
+	})
+}

@@ -1,0 +1,238 @@
+package coord
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatstream/leat/broker/internal/group"
+)
+
+// Answer is the answer to a request of a group's member.
+type Answer = Future[kmsg.Response]
+
+// Join passes a JoinGroup request to its group, making the group if the member
+// is new.
+func (c *Groups) Join(r *kmsg.JoinGroupRequest, from group.Client) (*Answer, error) {
+	return c.member(r.Group, r, func(now time.Time, g *group.Group, call group.Call) group.Effects {
+		return g.Join(now, call, r, from)
+	})
+}
+
+// Sync passes a SyncGroup request to its group.
+func (c *Groups) Sync(r *kmsg.SyncGroupRequest) (*Answer, error) {
+	return c.member(r.Group, r, func(now time.Time, g *group.Group, call group.Call) group.Effects {
+		return g.Sync(now, call, r)
+	})
+}
+
+// Heartbeat passes a Heartbeat request to its group.
+func (c *Groups) Heartbeat(r *kmsg.HeartbeatRequest) (*Answer, error) {
+	return c.member(r.Group, r, func(now time.Time, g *group.Group, call group.Call) group.Effects {
+		return g.Heartbeat(now, call, r)
+	})
+}
+
+// Leave passes a LeaveGroup request to its group.
+func (c *Groups) Leave(r *kmsg.LeaveGroupRequest) (*Answer, error) {
+	return c.member(r.Group, r, func(now time.Time, g *group.Group, call group.Call) group.Effects {
+		return g.Leave(now, call, r)
+	})
+}
+
+// member runs a step of a group for a request whose answer may come later. A
+// group that doesn't exist takes the step as an empty one, and is forgotten
+// again if the step leaves it so.
+func (c *Groups) member(id string, r kmsg.Request, step func(time.Time, *group.Group, group.Call) group.Effects) (*Answer, error) {
+	s, err := c.of(id)
+	if err != nil {
+		return nil, err
+	}
+	return run(s, func(out *Answer) {
+		now := s.opt.Clock.Now()
+		s.last++
+		s.calls[s.last] = out
+		g := s.group(id, now)
+		s.carryOut(now, g, step(now, g, s.last))
+	}), nil
+}
+
+// Committed is the answer to a commit: an error code for all of it, or one for
+// each offset.
+type Committed struct {
+	Code  int16
+	Codes []int16
+}
+
+// Commit stores offsets of a group.
+func (c *Groups) Commit(id string, by group.Committer, commits []group.Commit) (*Future[Committed], error) {
+	s, err := c.of(id)
+	if err != nil {
+		return nil, err
+	}
+	return run(s, func(out *Future[Committed]) {
+		now := s.opt.Clock.Now()
+		out.resolve(s, s.commit(now, id, by, commits))
+	}), nil
+}
+
+func (s *shard) commit(now time.Time, id string, by group.Committer, commits []group.Commit) Committed {
+	if s.groups[id] == nil && by.Generation >= 0 {
+		return Committed{Code: kerr.IllegalGeneration.Code}
+	}
+	g := s.group(id, now)
+	defer s.settle(g)
+	if code := g.CheckCommit(now, by); code != 0 {
+		return Committed{Code: code}
+	}
+	records, codes := g.CommitRecords(commits)
+	if err := s.append(now, records); err != nil {
+		s.opt.Log.Error("offsets could not be stored", "group", id, "err", err)
+		return Committed{Code: notStored}
+	}
+	g.Store(commits, codes)
+	return Committed{Codes: codes}
+}
+
+// Done is the answer to a step that has none.
+type Done = Future[struct{}]
+
+// Inspect calls f with a group, nil if there is none. f must neither change
+// nor keep it.
+func (c *Groups) Inspect(id string, f func(*group.Group)) (*Done, error) {
+	s, err := c.of(id)
+	if err != nil {
+		return nil, err
+	}
+	return run(s, func(out *Done) {
+		f(s.groups[id])
+		out.resolve(s, struct{}{})
+	}), nil
+}
+
+// Each calls f with every group, one after the other within each of the
+// returned answers.
+func (c *Groups) Each(f func(*group.Group)) []*Done {
+	var all []*Done
+	for _, s := range c.all() {
+		all = append(all, run(s, func(out *Done) {
+			for _, g := range s.groups {
+				f(g)
+			}
+			out.resolve(s, struct{}{})
+		}))
+	}
+	return all
+}
+
+// Delete deletes a group; the answer is an error code.
+func (c *Groups) Delete(id string) (*Future[int16], error) {
+	s, err := c.of(id)
+	if err != nil {
+		return nil, err
+	}
+	return run(s, func(out *Future[int16]) { out.resolve(s, s.delete(s.opt.Clock.Now(), id)) }), nil
+}
+
+func (s *shard) delete(now time.Time, id string) int16 {
+	g := s.groups[id]
+	if g == nil {
+		return kerr.GroupIDNotFound.Code
+	}
+	if code := g.CheckDelete(); code != 0 {
+		return code
+	}
+	if err := s.append(now, g.Tombstones()); err != nil {
+		s.opt.Log.Error("a group could not be deleted", "group", id, "err", err)
+		return notStored
+	}
+	g.Kill(now)
+	s.settle(g)
+	return 0
+}
+
+// DeleteOffsets deletes offsets of a group, except of topics that members
+// consume. The codes are those of the partitions in their order.
+func (c *Groups) DeleteOffsets(id string, ps []group.Partition) (*Future[Committed], error) {
+	s, err := c.of(id)
+	if err != nil {
+		return nil, err
+	}
+	return run(s, func(out *Future[Committed]) { out.resolve(s, s.deleteOffsets(s.opt.Clock.Now(), id, ps)) }), nil
+}
+
+func (s *shard) deleteOffsets(now time.Time, id string, ps []group.Partition) Committed {
+	g := s.groups[id]
+	if g == nil {
+		return Committed{Code: kerr.GroupIDNotFound.Code}
+	}
+	if code := g.CheckDeleteOffsets(); code != 0 {
+		return Committed{Code: code}
+	}
+	codes := make([]int16, len(ps))
+	var free []group.Partition
+	for i, p := range ps {
+		if g.Subscribed(p.Topic) {
+			codes[i] = kerr.GroupSubscribedToTopic.Code
+			continue
+		}
+		free = append(free, p)
+	}
+	if !s.forget(now, g, free) {
+		return Committed{Code: notStored}
+	}
+	return Committed{Codes: codes}
+}
+
+// forget removes offsets, and the group with them if nothing else is left. It
+// reports whether that could be stored.
+func (s *shard) forget(now time.Time, g *group.Group, ps []group.Partition) bool {
+	if err := s.append(now, g.DeleteOffsets(ps)); err != nil {
+		s.opt.Log.Error("offsets could not be deleted", "group", g.ID(), "err", err)
+		return false
+	}
+	g.Forget(ps)
+	s.settle(g)
+	return true
+}
+
+// DropTopic forgets the offsets of a deleted topic in all groups.
+func (c *Groups) DropTopic(name string) []*Done {
+	return c.sweep(func(_ time.Time, g *group.Group) []group.Partition {
+		var ps []group.Partition
+		for _, p := range g.Partitions() {
+			if p.Topic == name {
+				ps = append(ps, p)
+			}
+		}
+		return ps
+	})
+}
+
+// Expire forgets the offsets that nobody has needed for the retention time,
+// and the groups that have become empty of them.
+func (c *Groups) Expire() []*Done {
+	return c.sweep(func(now time.Time, g *group.Group) []group.Partition { return g.Expired(now) })
+}
+
+// sweep removes the chosen offsets from all groups.
+func (c *Groups) sweep(choose func(time.Time, *group.Group) []group.Partition) []*Done {
+	var all []*Done
+	for _, s := range c.all() {
+		all = append(all, run(s, func(out *Done) {
+			now := s.opt.Clock.Now()
+			for id, g := range s.groups {
+				ps := choose(now, g)
+				if len(ps) > 0 && !s.forget(now, g, ps) {
+					break
+				}
+				if len(ps) > 0 && g.Idle() {
+					s.delete(now, id)
+				}
+			}
+			out.resolve(s, struct{}{})
+		}))
+	}
+	return all
+}

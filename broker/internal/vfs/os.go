@@ -1,0 +1,103 @@
+package vfs
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// OS is the file system of the operating system.
+var OS FS = osFS{}
+
+type osFS struct{}
+
+type osFile struct{ *os.File }
+
+func (f osFile) Size() (int64, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return st.Size(), nil
+}
+
+func (f osFile) Sync() error { return syncFile(f.File) }
+
+func (osFS) OpenFile(path string, how How) (File, error) {
+	flag := os.O_RDWR
+	switch how {
+	case CreateIfMissing:
+		flag |= os.O_CREATE
+	case Truncated:
+		flag |= os.O_CREATE | os.O_TRUNC
+	}
+	f, err := os.OpenFile(path, flag, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
+func (osFS) Remove(path string) error     { return os.Remove(path) }
+func (osFS) RemoveAll(path string) error  { return os.RemoveAll(path) }
+func (osFS) MkdirAll(path string) error   { return os.MkdirAll(path, 0o755) }
+
+func (osFS) ReadDir(path string) ([]Entry, error) {
+	list, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]Entry, len(list))
+	for i, e := range list {
+		entries[i] = Entry{Name: e.Name(), Dir: e.IsDir()}
+	}
+	return entries, nil
+}
+
+func (osFS) SyncDir(path string) error {
+	// Windows keeps directories durable by itself and cannot sync a handle
+	// to one.
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func (osFS) Lock(path string) (io.Closer, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := lockFile(f); err != nil {
+		pid := readPID(f)
+		f.Close()
+		if errors.Is(err, ErrLocked) {
+			return nil, &LockedError{Path: path, PID: pid}
+		}
+		return nil, &fs.PathError{Op: "lock", Path: path, Err: err}
+	}
+	// The process id is a courtesy to whoever finds the lock taken; the lock
+	// itself is the kernel's and needs no cleaning up after a crash.
+	_ = f.Truncate(0)
+	_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	return f, nil
+}
+
+func readPID(f *os.File) int {
+	var buf [32]byte
+	n, _ := f.ReadAt(buf[:], 0)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
+	if err != nil {
+		return 0
+	}
+	return pid
+}

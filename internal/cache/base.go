@@ -1,0 +1,157 @@
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/leatstream/leat/internal/record"
+	"github.com/leatstream/leat/internal/store"
+	"github.com/leatstream/leat/internal/task"
+	"github.com/leatstream/leat/internal/topology"
+)
+
+// ErrCorrupt is the cause of a failure to read what the database holds.
+var ErrCorrupt = errors.New("corrupt state")
+
+// base is what both kinds of store share: where they lie, how their changes
+// reach the changelog and the database, and what expires.
+type base struct {
+	spec      *topology.Store
+	label     string
+	layout    Layout
+	task      *task.Task
+	db        store.DB
+	id        store.ID
+	changelog int
+	topic     string
+
+	pending []write
+	held    []*cached
+	ring    clockRing
+	pinned  int64 // bytes of dirty entries
+	seq     uint64
+	expiry  expiry
+	latest  int64 // highest time of a cell of a segmented store, -1 at first
+	noted   int64 // latest, as the database has it
+	fresh   bool  // the database held nothing when it was opened
+}
+
+// write is one change on its way to the database. The key begins with the
+// layout's prefix, the value with its time; what follows is what the changelog
+// holds. A nil value is a deletion.
+type write struct{ key, value []byte }
+
+func openBase(t *task.Task, spec *topology.Store, label string, layout Layout) base {
+	return base{
+		spec: spec, label: label, layout: layout, task: t,
+		topic: spec.ChangelogTopic(t.App()), latest: -1, noted: -1,
+	}
+}
+
+// attach is called with the database, and finds the time of the newest cell.
+func (s *base) attach(changelog int, db store.DB, id store.ID) error {
+	s.changelog, s.db, s.id = changelog, db, id
+	if !s.layout.segmented() {
+		return nil
+	}
+	v, ok, err := db.Get(s.latestKey())
+	if err != nil {
+		return err
+	}
+	s.fresh = !ok
+	if ok && len(v) == 8 {
+		s.latest = int64(binary.BigEndian.Uint64(v))
+		s.noted = s.latest
+	}
+	return nil
+}
+
+// latestKey is beyond every segment.
+func (s *base) latestKey() []byte {
+	return binary.BigEndian.AppendUint64(s.id.Key(nil), 1<<63)
+}
+
+// fail names the operator and the store.
+func (s *base) fail(kind task.FailureKind, err error) error {
+	return &task.OpError{Operator: s.label, Kind: kind, Err: fmt.Errorf("store %q: %w", s.spec.Name, err)}
+}
+
+// mark notes a change of an entry, and reports whether it is the first since
+// the last flush.
+func (s *base) mark(e *cached) bool {
+	s.seq++
+	e.seq = s.seq
+	if e.dirty {
+		return false
+	}
+	e.dirty = true
+	s.pinned += e.size
+	if s.pinned > s.task.CacheBytes()/2 {
+		s.task.RequestCommit()
+	}
+	return true
+}
+
+// hold keeps a flushed entry in memory until the database has it.
+func (s *base) hold(e *cached) {
+	e.dirty, e.held = false, true
+	s.held = append(s.held, e)
+}
+
+// log writes a change to the changelog, if the store has one, and queues it for
+// the database.
+func (s *base) log(w write, time int64) error {
+	s.pending = append(s.pending, w)
+	if s.spec.Logging != topology.Changelog {
+		return nil
+	}
+	out := task.Outgoing{
+		Topic: s.topic, Partition: s.task.Partition(), Changelog: s.changelog,
+		Key: w.key[s.layout.prefixLen():], Time: time,
+	}
+	if w.value != nil {
+		out.Value = w.value[8:]
+	}
+	return s.task.Send(&out)
+}
+
+// Persist implements task.Store.
+func (s *base) Persist(b *store.Batch) {
+	for _, w := range s.pending {
+		if w.value == nil {
+			b.Delete(w.key)
+		} else {
+			b.Put(w.key, w.value)
+		}
+	}
+	clear(s.pending)
+	s.pending = s.pending[:0]
+	for _, e := range s.held {
+		e.held = false
+	}
+	clear(s.held)
+	s.held = s.held[:0]
+	if s.latest != s.noted {
+		b.Put(s.latestKey(), binary.BigEndian.AppendUint64(nil, uint64(s.latest)))
+		s.noted = s.latest
+	}
+	// A failure to look for expired cells costs space, not truth.
+	if err := s.expiry.trickle(&s.layout, s.db, s.id, s.latest, b); err != nil {
+		s.task.Logger().Warn("expired state could not be looked for", "store", s.spec.Name, "error", err)
+	}
+}
+
+// restore queues a changelog record for the database.
+func (s *base) restore(key []byte, r *record.Record) {
+	arena := s.task.Arena()
+	w := write{key: arena.Take(s.layout.appendKey(arena.Free(), s.id, key))}
+	if r.Value != nil {
+		w.value = arena.Take(append(binary.BigEndian.AppendUint64(arena.Free(), uint64(r.Time)), r.Value...))
+	}
+	s.pending = append(s.pending, w)
+	if s.layout.segmented() {
+		s.latest = max(s.latest, s.layout.TimeOf(key))
+		s.fresh = false
+	}
+}

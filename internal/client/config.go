@@ -1,0 +1,169 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/leatstream/leat/internal/clock"
+)
+
+// Mechanism is how a client proves who it is.
+type Mechanism string
+
+// The mechanisms of SASL that are supported.
+const (
+	Plain       Mechanism = "PLAIN"
+	ScramSHA256 Mechanism = "SCRAM-SHA-256"
+	ScramSHA512 Mechanism = "SCRAM-SHA-512"
+)
+
+// SASL is how to log in at the brokers.
+type SASL struct {
+	Mechanism Mechanism
+	User      string
+	Password  string
+}
+
+// Isolation says which records of transactions are read.
+type Isolation uint8
+
+// The isolation levels.
+const (
+	ReadUncommitted Isolation = iota // all of them
+	ReadCommitted                    // those of committed transactions, up to the last stable offset
+)
+
+func (i Isolation) kgo() kgo.IsolationLevel {
+	if i == ReadCommitted {
+		return kgo.ReadCommitted()
+	}
+	return kgo.ReadUncommitted()
+}
+
+// Config says how to reach a cluster and how to write to it. The zero value of
+// every field but Brokers is useful.
+type Config struct {
+	// Brokers are the addresses (host:port) of some of the cluster's brokers.
+	Brokers []string
+	// ClientID names the client in the brokers' logs and quotas.
+	ClientID string
+	// Dial opens connections; the default is TCP, through TLS where that is
+	// set. With a Dial of one's own TLS must be nil.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// TLS is used for connections if not nil.
+	TLS *tls.Config
+	// SASL is used to log in if not nil.
+	SASL *SASL
+	// Isolation is what consumers and end offsets see.
+	Isolation Isolation
+	// Logger takes what the library has to say; nil drops it.
+	Logger *slog.Logger
+	// Clock is the clock for waits and for limits of what is logged; nil is
+	// the system's.
+	Clock clock.Clock
+
+	// Linger is how long a record waits for others to share a batch with,
+	// 0 means 10 ms, negative not at all. A flush never waits for it.
+	Linger time.Duration
+	// BatchBytes limits a batch before compression, 0 means 1 MB, which is
+	// what brokers take by default.
+	BatchBytes int32
+	// BufferedRecords is how many records may be unacknowledged before Send
+	// waits; 0 means 100,000.
+	BufferedRecords int
+	// DeliveryTimeout is how long a record may go unacknowledged before it
+	// counts as lost and its session as failed; 0 means for ever, as long as
+	// the failures are ones that may pass.
+	DeliveryTimeout time.Duration
+	// FetchBytes limits what one fetch brings of one partition, 0 means 1 MB.
+	FetchBytes int32
+}
+
+// Check reports what is wrong with c.
+func (c *Config) Check() error {
+	if len(c.Brokers) == 0 {
+		return errors.New("client: no broker addresses given: set at least one host:port")
+	}
+	for _, b := range c.Brokers {
+		if strings.TrimSpace(b) == "" {
+			return errors.New("client: an empty broker address was given")
+		}
+	}
+	if c.TLS != nil && c.Dial != nil {
+		return errors.New("client: both TLS and Dial are set: let Dial do the TLS handshake")
+	}
+	if c.SASL != nil {
+		if _, err := c.SASL.mechanism(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *SASL) mechanism() (sasl.Mechanism, error) {
+	switch s.Mechanism {
+	case Plain:
+		return plain.Auth{User: s.User, Pass: s.Password}.AsMechanism(), nil
+	case ScramSHA256:
+		return scram.Auth{User: s.User, Pass: s.Password}.AsSha256Mechanism(), nil
+	case ScramSHA512:
+		return scram.Auth{User: s.User, Pass: s.Password}.AsSha512Mechanism(), nil
+	}
+	return nil, fmt.Errorf("client: SASL mechanism %q is not one of %s, %s, %s", s.Mechanism, Plain, ScramSHA256, ScramSHA512)
+}
+
+// open makes a library client with what all of them share, and opts.
+func (c *Config) open(opts ...kgo.Opt) (*kgo.Client, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	all := []kgo.Opt{
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ClientID(or(c.ClientID, "leat")),
+		kgo.WithLogger(newLogger(c.Logger, clock.Or(c.Clock))),
+		kgo.FetchIsolationLevel(c.Isolation.kgo()),
+		// A topic that was just created is unknown to some broker for a
+		// moment, and metadata that is old for five minutes isn't noticed.
+		kgo.MetadataMinAge(250 * time.Millisecond),
+		kgo.MetadataMaxAge(time.Minute),
+		kgo.DisableClientMetrics(),
+	}
+	if c.Dial != nil {
+		all = append(all, kgo.Dialer(c.Dial))
+	}
+	if c.TLS != nil {
+		all = append(all, kgo.DialTLSConfig(c.TLS))
+	}
+	if c.SASL != nil {
+		m, err := c.SASL.mechanism()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, kgo.SASL(m))
+	}
+	k, err := kgo.NewClient(append(all, opts...)...)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	return k, nil
+}
+
+// or returns v, or otherwise where v is its type's zero value.
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}

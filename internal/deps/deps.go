@@ -1,0 +1,25 @@
+//go:build deps
+package deps
+import (
+ _ "github.com/twmb/franz-go/pkg/kgo"
+ _ "github.com/twmb/franz-go/pkg/kadm"
+ _ "github.com/twmb/franz-go/pkg/kmsg"
+ _ "github.com/twmb/franz-go/pkg/sasl/scram"
+ _ "github.com/dgraph-io/badger/v4"
+ _ "github.com/dgraph-io/badger/v4/pb"
+ _ "github.com/vmihailenco/msgpack/v5"
+ _ "go.opentelemetry.io/otel"
+ _ "go.opentelemetry.io/otel/metric"
+ _ "go.opentelemetry.io/otel/metric/noop"
+ _ "go.opentelemetry.io/otel/trace"
+ _ "go.opentelemetry.io/otel/sdk/metric"
+ _ "pgregory.net/rapid"
+ _ "github.com/klauspost/compress/zstd"
+ _ "github.com/klauspost/compress/s2"
+ _ "github.com/pierrec/lz4/v4"
+ _ "github.com/spf13/cobra"
+ _ "github.com/schollz/progressbar/v3"
+ _ "golang.org/x/sync/errgroup"
+ _ "golang.org/x/sys/unix"
+ _ "github.com/google/go-cmp/cmp"
+)

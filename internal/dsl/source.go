@@ -1,0 +1,160 @@
+package dsl
+
+import (
+	"fmt"
+
+	"github.com/leatstream/leat/internal/cache"
+	"github.com/leatstream/leat/internal/null"
+	"github.com/leatstream/leat/internal/record"
+	"github.com/leatstream/leat/internal/task"
+	"github.com/leatstream/leat/internal/topology"
+	"github.com/leatstream/leat/topic"
+)
+
+// Source reads a topic as a stream. A topic that is read already gives the same
+// stream again.
+func Source[K, V any](b *Builder, from topic.Topic[K, V], role topology.Role, op, at string) *StreamDef[K, V] {
+	t := UseTopic(b, from, role, at)
+	if d, ok := b.sources[t].(*StreamDef[K, V]); ok {
+		return d
+	}
+	node := b.Add(topology.Node{Op: op, Name: from.Name(), Kind: topology.Source, At: at, Topic: t},
+		func(tk *task.Task, n *topology.Node) {
+			port := &Port[Record[K, V]]{}
+			tk.SetPort(n.ID, port)
+			tk.OnSource(n.Topic.Physical(tk.App()), decodeStream(tk, n, from, port))
+		})
+	d := &StreamDef[K, V]{B: b, Node: node}
+	b.sources[t] = d
+	return d
+}
+
+func decodeStream[K, V any](t *task.Task, n *topology.Node, from topic.Topic[K, V], port *Port[Record[K, V]]) func(*record.Record) error {
+	key, value, hasNull, label := from.Key(), from.Value(), null.Test[V]() != nil, n.Label()
+	return func(raw *record.Record) (err error) {
+		r := Record[K, V]{Time: raw.Time, KeyNull: raw.Key == nil, Meta: t.Meta()}
+		if raw.Key != nil {
+			if r.Key, err = key.Decode(raw.Key); err != nil {
+				return decodeError(label, "key", err)
+			}
+		}
+		switch {
+		case raw.Value != nil:
+			if r.Value, err = value.Decode(raw.Value); err != nil {
+				return decodeError(label, "value", err)
+			}
+		case !hasNull:
+			// A V without nil can't say that there is no value.
+			t.Drop(label, task.DropNullValue)
+			return nil
+		}
+		return port.Emit(r)
+	}
+}
+
+func decodeError(label, what string, err error) error {
+	return &task.OpError{Operator: label, Kind: task.FailedDecode, Err: fmt.Errorf("decode %s: %w", what, err)}
+}
+
+// TableSpec is where a table's rows are kept.
+type TableSpec[K, V any] struct {
+	Node  topology.Node
+	Store cache.Spec[K, V]
+}
+
+// SourceTable reads a topic as a table. The topic is the table's changelog too.
+func SourceTable[K, V any](b *Builder, from topic.Topic[K, V], spec TableSpec[K, V]) *TableDef[K, V] {
+	spec.Node.Kind = topology.Source
+	spec.Node.Topic = UseTopic(b, from, topology.External, spec.Node.At)
+	spec.Store.Store.Logging = topology.FromInput
+	spec.Store.Store.Input = spec.Node.Topic
+	// What restores the store are the topic's own bytes.
+	spec.Store.Key, spec.Store.Value = from.Key(), from.Value()
+	return Upserts(b, spec, func(t *task.Task, n *topology.Node, put Upsert[K, V]) {
+		key, value, label := from.Key(), from.Value(), n.Label()
+		t.OnSource(n.Topic.Physical(t.App()), func(raw *record.Record) error {
+			if raw.Key == nil {
+				t.Drop(label, task.DropNullKey)
+				return nil
+			}
+			k, err := key.Decode(raw.Key)
+			if err != nil {
+				return decodeError(label, "key", err)
+			}
+			var v V
+			if raw.Value != nil {
+				if v, err = value.Decode(raw.Value); err != nil {
+					return decodeError(label, "value", err)
+				}
+			}
+			return put(k, v, raw.Value != nil, raw.Time)
+		})
+	})
+}
+
+// Upsert sets a row, or deletes it where has is false.
+type Upsert[K, V any] func(k K, v V, has bool, time int64) error
+
+// Upserts is a table whose rows are set from outside by the function that feed
+// is given; every change goes on at once.
+func Upserts[K, V any](b *Builder, spec TableSpec[K, V], feed func(*task.Task, *topology.Node, Upsert[K, V])) *TableDef[K, V] {
+	spec.Node.Stores = []*topology.Store{spec.Store.Store}
+	var wantOld bool
+	d := &TableDef[K, V]{B: b, WantOld: func() { wantOld = true }, Lookup: Opener[K, V](spec.Store.Store.Name).Lookup}
+	d.Node = b.Add(spec.Node, func(t *task.Task, n *topology.Node) {
+		port := &Port[Change[K, V]]{}
+		t.SetPort(n.ID, port)
+		s := spec.Store
+		s.Label = n.Label()
+		s.KeepOld = wantOld
+		kv := cache.OpenKeyValue(t, s)
+		t.Keep(s.Store.Name, kv)
+		entry := kv.Slot
+		if wantOld {
+			entry = kv.Entry
+		}
+		isNull := null.Test[V]()
+		feed(t, n, func(k K, v V, has bool, time int64) error {
+			e, err := entry(k)
+			if err != nil {
+				return err
+			}
+			if isNull != nil && isNull(v) {
+				has = false
+			}
+			c := Change[K, V]{Key: k, New: v, HasNew: has, Time: time, Meta: t.Meta()}
+			if wantOld {
+				c.Old, c.HasOld = e.Value, e.OK
+				if err := kv.Touch(e); err != nil {
+					return err
+				}
+			}
+			if has {
+				kv.Set(e, v, time)
+			} else {
+				kv.Delete(e, time)
+			}
+			return port.Emit(c)
+		})
+	})
+	return d
+}
+
+// Opener finds the store of a table in a task by its name.
+type Opener[K, V any] string
+
+// Lookup reads the store's rows.
+func (o Opener[K, V]) Lookup(t *task.Task) Lookup[K, V] {
+	kv := t.Opened(string(o)).(*cache.KeyValue[K, V])
+	return func(k K, view View) (Row[V], error) {
+		e, err := kv.Entry(k)
+		if err != nil {
+			return Row[V]{}, err
+		}
+		r := Row[V]{Value: e.Value, OK: kv.Visible(e), Time: e.Time}
+		if view == Emitted {
+			r.Value, r.OK = kv.Emitted(e)
+		}
+		return r, nil
+	}
+}

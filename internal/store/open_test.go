@@ -1,0 +1,169 @@
+package store_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/leatstream/leat/internal/store"
+)
+
+// filled makes a database with one row and a checkpoint, and closes it.
+func filled(tb testing.TB, dir string) (id store.ID, key []byte) {
+	tb.Helper()
+	db := openSmall(tb, dir)
+	id, key = addRow(tb, db, 7)
+	closeDB(tb, db)
+	return id, key
+}
+
+// addRow writes a row of the store "s" and its checkpoint.
+func addRow(tb testing.TB, db store.DB, offset int64) (id store.ID, key []byte) {
+	tb.Helper()
+	id, err := db.Prefix("s")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	key = id.Key(nil, []byte("k"))
+	var b store.Batch
+	b.Put(key, []byte("v"))
+	b.Checkpoint(id, offset)
+	if err := db.Write(&b); err != nil {
+		tb.Fatal(err)
+	}
+	return id, key
+}
+
+func closeDB(tb testing.TB, db store.DB) {
+	tb.Helper()
+	if err := db.Close(); err != nil {
+		tb.Error(err)
+	}
+}
+
+// wantEmpty checks that a database was wiped, and that it works.
+func wantEmpty(t *testing.T, db store.DB, id store.ID, key []byte) {
+	t.Helper()
+	if o := db.Opened(); !o.Created || o.Wiped == nil {
+		t.Errorf("Opened = %+v, want wiped", o)
+	}
+	if _, ok, err := db.Get(key); ok || err != nil {
+		t.Errorf("Get in a wiped database = %t, %v", ok, err)
+	}
+	if off, ok := db.Checkpoint(id); ok {
+		t.Errorf("checkpoint %d in a wiped database", off)
+	}
+	addRow(t, db, 1)
+}
+
+func TestOpen_Locked(t *testing.T) {
+	dir := t.TempDir()
+	db := openSmall(t, dir)
+	if _, err := store.Open(dir, small(t)); !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("second Open = %v", err)
+	}
+	closeDB(t, db)
+	closeDB(t, openSmall(t, dir))
+}
+
+func TestOpen_Damaged(t *testing.T) {
+	// Each damage is done to a copy of the files of a clean database.
+	damages := map[string]func(t *testing.T, dir string){
+		"no session":      func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "session")) },
+		"session garbage": func(t *testing.T, dir string) { overwrite(t, filepath.Join(dir, "session"), []byte("{}")) },
+		"session empty":   func(t *testing.T, dir string) { overwrite(t, filepath.Join(dir, "session"), nil) },
+		"manifest garbage": func(t *testing.T, dir string) {
+			overwrite(t, filepath.Join(dir, "db", "MANIFEST"), []byte("????????????????"))
+		},
+		"table empty":   func(t *testing.T, dir string) { eachTable(t, dir, func(f string) { overwrite(t, f, nil) }) },
+		"table missing": func(t *testing.T, dir string) { eachTable(t, dir, func(f string) { remove(t, f) }) },
+		"table garbage": func(t *testing.T, dir string) {
+			eachTable(t, dir, func(f string) { overwrite(t, f, []byte(strings.Repeat("\xff", 5000))) })
+		},
+	}
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			id, key := filled(t, dir)
+			damage(t, dir)
+			o := small(t)
+			o.Logger = nil // Badger logs the damage, which is no news
+			db := open(t, dir, o)
+			defer closeDB(t, db)
+			wantEmpty(t, db, id, key)
+			if !strings.Contains(db.Opened().Wiped.Error(), dir) {
+				t.Errorf("reason without the directory: %v", db.Opened().Wiped)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "db.wiped")); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("what was wiped is still there: %v", err)
+			}
+		})
+	}
+}
+
+func eachTable(t *testing.T, dir string, f func(string)) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "db", "*.sst"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("tables: %v, %v", names, err)
+	}
+	for _, n := range names {
+		f(n)
+	}
+}
+
+func remove(t *testing.T, name string) {
+	t.Helper()
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func overwrite(t *testing.T, name string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOpen_NotTheDatabasesFault checks that nothing is wiped for an error that a
+// wipe would not mend.
+func TestOpen_NotTheDatabasesFault(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	overwrite(t, file, nil)
+	_, err := store.Open(filepath.Join(file, "dir"), small(t))
+	if !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("Open below a file = %v", err)
+	}
+}
+
+func TestWrite_NoSpace(t *testing.T) {
+	free := int64(1) << 40
+	o := small(t)
+	o.FreeSpace = func(string) (int64, error) { return free, nil }
+	dir := t.TempDir()
+	db := open(t, dir, o)
+	defer closeDB(t, db)
+	id, key := addRow(t, db, 1)
+	free = 1 << 20
+	var b store.Batch
+	b.Put(key, []byte("w"))
+	b.Checkpoint(id, 2)
+	err := db.Write(&b)
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("Write on a full disk = %v", err)
+	}
+	if v, _, err := db.Get(key); string(v) != "v" || err != nil {
+		t.Errorf("after a refused Write: %q, %v", v, err)
+	}
+	free = 1 << 40
+	if err := db.Write(&b); err != nil {
+		t.Errorf("Write with space again: %v", err)
+	}
+	if off, _ := db.Checkpoint(id); off != 2 {
+		t.Errorf("checkpoint = %d", off)
+	}
+}

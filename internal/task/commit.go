@@ -1,0 +1,158 @@
+package task
+
+import (
+	"fmt"
+
+	"github.com/leatstream/leat/internal/record"
+	"github.com/leatstream/leat/internal/store"
+	"github.com/leatstream/leat/internal/topology"
+)
+
+// Store is the open state of one store, as the task drives it through a commit:
+// Flush, then (when all is acknowledged and the offsets are committed) Persist.
+type Store interface {
+	// Flush forwards what changed since the last one, if the table emits on
+	// commit, and writes it to the changelog.
+	Flush() error
+	// Persist adds what was flushed, in its final form, to the batch.
+	Persist(*store.Batch)
+	// Restore takes over records of the changelog, in order.
+	Restore([]record.Record) error
+}
+
+type openStore struct {
+	spec  *topology.Store
+	id    store.ID
+	store Store
+	err   error
+	noted int64 // its checkpoint in the database, -1 if unknown
+}
+
+// OpenStore finds the store's id in the task's database, for a node that is
+// being made. An error makes New fail.
+func (t *Task) OpenStore(spec *topology.Store, open func(changelog int, db store.DB, id store.ID) (Store, error)) {
+	s := openStore{spec: spec, noted: -1}
+	s.id, s.err = t.cfg.DB.Prefix(spec.Name)
+	if s.err == nil {
+		s.store, s.err = open(len(t.stores), t.cfg.DB, s.id)
+	}
+	t.stores = append(t.stores, s)
+}
+
+// Changelog is what restores a store.
+type Changelog struct {
+	Store string
+	record.TopicPartition
+	// Next is the first offset that the database may lack, 0 for an empty one.
+	Next int64
+	// FromInput says that the topic is one of the task's inputs: restore it up
+	// to the committed offset only, the rest will be processed.
+	FromInput bool
+}
+
+// Changelogs are the changelogs of the task's stores, by the indexes that
+// Outgoing.Changelog and Restore use. One with an empty topic needs nothing.
+func (t *Task) Changelogs() []Changelog {
+	logs := make([]Changelog, len(t.stores))
+	for i, s := range t.stores {
+		logs[i] = Changelog{
+			Store:          s.spec.Name,
+			TopicPartition: record.TopicPartition{Topic: s.spec.ChangelogTopic(t.cfg.App), Partition: t.cfg.ID.Partition},
+			FromInput:      s.spec.Logging == topology.FromInput,
+		}
+		if next, ok := t.cfg.DB.Checkpoint(s.id); ok {
+			logs[i].Next = next
+		}
+	}
+	return logs
+}
+
+// Restore gives a store records of its changelog, in order.
+func (t *Task) Restore(changelog int, recs []record.Record) error {
+	s := &t.stores[changelog]
+	if err := s.store.Restore(recs); err != nil {
+		return fmt.Errorf("task %s: restore store %q: %w", t.cfg.ID, s.spec.Name, err)
+	}
+	return nil
+}
+
+// Flush is the first step of a commit: every store forwards and logs its
+// changes. Nodes come in the order of the graph, so that a change which one
+// store forwards into another is flushed in the same pass.
+func (t *Task) Flush() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = t.failed(panicError(r))
+		}
+	}()
+	t.commitSoon = false
+	if t.poison != nil {
+		return t.failed(t.poison)
+	}
+	t.meta = record.Meta{Partition: -1, Offset: -1}
+	for i := range t.stores {
+		if err := t.stores[i].store.Flush(); err != nil {
+			return t.failed(err)
+		}
+	}
+	return nil
+}
+
+// Persist is the last step of a commit: the changes that Flush logged go into
+// the database in one batch, together with the offsets of the changelogs up to
+// which it is now complete. acked is the offset after the last acknowledged
+// record of a changelog, -1 if none was written by this task yet.
+func (t *Task) Persist(acked func(changelog int) int64) error {
+	t.batch.Reset()
+	moved := false
+	for i := range t.stores {
+		s := &t.stores[i]
+		s.store.Persist(&t.batch)
+		if next := t.logged(s, i, acked); next >= 0 && next != s.noted {
+			t.batch.Checkpoint(s.id, next)
+			s.noted = next
+			moved = true
+		}
+	}
+	if t.batch.Len() == 0 && !moved {
+		return nil
+	}
+	if err := t.cfg.DB.Write(&t.batch); err != nil {
+		return fmt.Errorf("task %s: write state: %w", t.cfg.ID, err)
+	}
+	return nil
+}
+
+func (t *Task) logged(s *openStore, i int, acked func(int) int64) int64 {
+	switch s.spec.Logging {
+	case topology.FromInput:
+		topic := s.spec.ChangelogTopic(t.cfg.App)
+		for _, in := range t.inputs {
+			if in.tp.Topic == topic {
+				return in.next
+			}
+		}
+	case topology.Changelog:
+		return acked(i)
+	}
+	return -1
+}
+
+// Restored marks a changelog as read up to next, when the tail is in the
+// database.
+func (t *Task) Restored(changelog int, next int64) error {
+	t.batch.Reset()
+	t.stores[changelog].store.Persist(&t.batch)
+	t.batch.Checkpoint(t.stores[changelog].id, next)
+	if err := t.cfg.DB.Write(&t.batch); err != nil {
+		return fmt.Errorf("task %s: restore store %q: %w", t.cfg.ID, t.stores[changelog].spec.Name, err)
+	}
+	return nil
+}
+
+// RequestCommit asks the worker to commit before it goes on, since a cache
+// holds as much as it may.
+func (t *Task) RequestCommit() { t.commitSoon = true }
+
+// CommitRequested reports whether a node asked for a commit.
+func (t *Task) CommitRequested() bool { return t.commitSoon }

@@ -1,0 +1,105 @@
+package task
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/leatstream/leat/internal/record"
+)
+
+// Action is what happens to a record that can't be processed.
+type Action uint8
+
+// The actions.
+const (
+	Fail       Action = iota // stop the application; nothing is lost
+	Skip                     // count it and go on
+	DeadLetter               // write its bytes and the reason to a topic, and go on
+)
+
+// FailureKind tells where a record failed.
+type FailureKind uint8
+
+// The kinds of failures.
+const (
+	FailedDecode  FailureKind = iota // its bytes are not what the serde expects
+	FailedProcess                    // a function of the user's returned an error or panicked
+	FailedEncode                     // a result can't be encoded
+	FailedStore                      // the disk or the broker failed; never skipped
+)
+
+func (k FailureKind) String() string {
+	return [...]string{"decode", "process", "encode", "store"}[k]
+}
+
+func (k FailureKind) reason() string {
+	return [...]string{"undecodable", "failed", "unencodable", "store"}[k]
+}
+
+// Failure is a record that failed.
+type Failure struct {
+	Task      ID
+	Kind      FailureKind
+	Operator  string // label of the node, "" if unknown
+	Topic     string // the record's, "" if it failed between records
+	Partition int32
+	Offset    int64
+	Time      int64
+	Err       error
+}
+
+func (f *Failure) Error() string {
+	return fmt.Sprintf("task %s: %s at %s-%d offset %d: %s failed: %v", f.Task, f.label(), f.Topic, f.Partition, f.Offset, f.Kind, f.Err)
+}
+
+// Unwrap is the cause.
+func (f *Failure) Unwrap() error { return f.Err }
+
+func (f *Failure) label() string {
+	if f.Operator != "" {
+		return f.Operator
+	}
+	return "Source(" + f.Topic + ")"
+}
+
+// OpError tells the task which operator failed, and how.
+type OpError struct {
+	Operator string
+	Kind     FailureKind
+	Err      error
+}
+
+func (e *OpError) Error() string { return e.Operator + ": " + e.Err.Error() }
+
+// Unwrap is the cause.
+func (e *OpError) Unwrap() error { return e.Err }
+
+// The headers of a dead letter.
+const (
+	HeaderReason    = "leat.reason"    // decode, process or encode
+	HeaderError     = "leat.error"     // the error's text
+	HeaderOperator  = "leat.operator"  // label of the node
+	HeaderTopic     = "leat.topic"     // where the record came from
+	HeaderPartition = "leat.partition" // decimal
+	HeaderOffset    = "leat.offset"    // decimal
+)
+
+// deadLetter writes the record in process as it came, with the reason.
+func (t *Task) deadLetter(f *Failure) error {
+	rec := t.current
+	headers := append(make([]record.Header, 0, len(rec.Headers)+6), rec.Headers...)
+	for _, h := range [...][2]string{
+		{HeaderReason, f.Kind.String()},
+		{HeaderError, f.Err.Error()},
+		{HeaderOperator, f.label()},
+		{HeaderTopic, f.Topic},
+		{HeaderPartition, strconv.Itoa(int(f.Partition))},
+		{HeaderOffset, strconv.FormatInt(f.Offset, 10)},
+	} {
+		headers = append(headers, record.Header{Key: h[0], Value: []byte(h[1])})
+	}
+	return t.cfg.Out.Send(&Outgoing{
+		Topic: t.cfg.DeadLetters, Partition: -1, Key: rec.Key, Value: rec.Value,
+		Headers: headers, Time: rec.Time, Changelog: -1,
+	})
+}

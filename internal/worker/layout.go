@@ -1,0 +1,194 @@
+package worker
+
+import (
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/leatstream/leat/internal/assign"
+	"github.com/leatstream/leat/internal/client"
+	"github.com/leatstream/leat/internal/record"
+	"github.com/leatstream/leat/internal/task"
+	"github.com/leatstream/leat/internal/topology"
+)
+
+// layout is which tasks there are and which partitions belong to which, made
+// once the numbers of partitions are known. It is immutable.
+type layout struct {
+	app    string
+	subs   []*topology.Subtopology
+	counts topology.Counts
+	hash   uint64 // of the topology
+	inputs map[task.ID][]record.TopicPartition
+	owner  map[record.TopicPartition]task.ID
+	topics []string // sources of tasks, sorted
+}
+
+func newLayout(app string, g *topology.Graph, counts topology.Counts) *layout {
+	l := &layout{
+		app: app, subs: g.Subtopologies(), counts: counts,
+		inputs: make(map[task.ID][]record.TopicPartition),
+		owner:  make(map[record.TopicPartition]task.ID),
+	}
+	h := fnv.New64a()
+	h.Write([]byte(g.Describe()))
+	l.hash = h.Sum64()
+	for _, sub := range l.subs {
+		for n := range sub.Tasks(app, counts) {
+			id := task.ID{Sub: sub.Index, Partition: int32(n)}
+			for _, src := range sub.Sources {
+				topic := src.Topic.Physical(app)
+				if n >= counts[topic] {
+					continue // fewer partitions than its siblings
+				}
+				tp := record.TopicPartition{Topic: topic, Partition: int32(n)}
+				l.inputs[id] = append(l.inputs[id], tp)
+				l.owner[tp] = id
+			}
+		}
+		for _, src := range sub.Sources {
+			l.topics = append(l.topics, src.Topic.Physical(app))
+		}
+	}
+	slices.Sort(l.topics)
+	l.topics = slices.Compact(l.topics)
+	return l
+}
+
+// assignSubs describes the sub-topologies to package assign.
+func (l *layout) assignSubs() []assign.Sub {
+	subs := make([]assign.Sub, len(l.subs))
+	for i, s := range l.subs {
+		subs[i] = assign.Sub{ID: int32(s.Index), Tasks: int32(s.Tasks(l.app, l.counts))}
+		if len(s.Stores) > 0 {
+			subs[i].Kind = assign.Stateful
+		}
+	}
+	return subs
+}
+
+// assign shares the tasks out among the members that run the same topology as
+// this one. Those that run another get nothing: their tasks are different ones,
+// and tasks of both can't be mixed. So an application can be replaced by a new
+// version while it runs: the new members take over when the last old one that
+// could lead the group has gone.
+func (l *layout) assign(members []client.Member) (plan map[string][]record.TopicPartition, others []string, err error) {
+	var in []assign.Member
+	for _, m := range members {
+		sub, err := assign.DecodeSubscription(m.UserData)
+		if err != nil {
+			return nil, nil, fmt.Errorf("member %s: %w", m.ID, err)
+		}
+		if sub.Topology != l.hash {
+			others = append(others, sub.Instance)
+			continue
+		}
+		in = append(in, assign.Member{
+			ID:         m.ID,
+			Capacity:   sub.Capacity,
+			Generation: m.Generation,
+			Held:       l.held(m.Owned),
+			State:      sub.State,
+		})
+	}
+	plan = make(map[string][]record.TopicPartition)
+	for id, tasks := range assign.Tasks(in, l.assignSubs()) {
+		for _, t := range tasks {
+			plan[id] = append(plan[id], l.inputs[task.ID{Sub: int(t.Sub), Partition: t.Partition}]...)
+		}
+	}
+	return plan, others, nil
+}
+
+// held are the tasks of which a member owns every partition.
+func (l *layout) held(owned []record.TopicPartition) []assign.Task {
+	n := make(map[task.ID]int)
+	for _, tp := range owned {
+		if id, ok := l.owner[tp]; ok {
+			n[id]++
+		}
+	}
+	var out []assign.Task
+	for id, n := range n {
+		if n == len(l.inputs[id]) {
+			out = append(out, assign.Task{Sub: int32(id.Sub), Partition: id.Partition})
+		}
+	}
+	return out
+}
+
+// Settings of internal topics. A repartition topic keeps its records until leat
+// deletes those that were processed; none may expire before. The changelog of
+// windows also deletes what is older than any window that is still open, with a
+// day to spare for late records and clocks that disagree.
+const (
+	repartitionSegment = "52428800" // small, as whole segments are deleted
+	windowSpare        = 24 * time.Hour
+)
+
+// internalTopics are the topics that the application needs of its own.
+func (l *layout) internalTopics(g *topology.Graph, replication int16) []client.NewTopic {
+	var out []client.NewTopic
+	for _, t := range g.Topics {
+		if t.Role != topology.Repartition {
+			continue
+		}
+		name := t.Physical(l.app)
+		out = append(out, client.NewTopic{
+			Name: name, Partitions: int32(l.counts[name]), Replication: replication,
+			Configs: map[string]string{
+				"cleanup.policy": "delete", "retention.ms": "-1", "segment.bytes": repartitionSegment,
+				"message.timestamp.type": "CreateTime",
+			},
+		})
+	}
+	for _, sub := range l.subs {
+		for _, s := range sub.Stores {
+			if s.Logging != topology.Changelog {
+				continue
+			}
+			configs := map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "CreateTime"}
+			if s.Retention > 0 {
+				configs["cleanup.policy"] = "compact,delete"
+				configs["retention.ms"] = fmt.Sprint((s.Retention + windowSpare).Milliseconds())
+			}
+			out = append(out, client.NewTopic{
+				Name: s.ChangelogTopic(l.app), Partitions: int32(sub.Tasks(l.app, l.counts)),
+				Replication: replication, Configs: configs,
+			})
+		}
+	}
+	slices.SortFunc(out, func(a, b client.NewTopic) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// external are the topics of the user's that must be there: sources, sinks and
+// those of global tables.
+func external(g *topology.Graph, app string, also ...string) []string {
+	var names []string
+	for _, n := range g.Nodes {
+		if n.Topic != nil && n.Topic.Role == topology.External {
+			names = append(names, n.Topic.Physical(app))
+		}
+	}
+	for _, name := range also {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// repartition tells whether a topic is one of leat's between sub-topologies.
+func (l *layout) repartition(g *topology.Graph) map[string]bool {
+	out := make(map[string]bool)
+	for _, t := range g.Topics {
+		if t.Role == topology.Repartition {
+			out[t.Physical(l.app)] = true
+		}
+	}
+	return out
+}

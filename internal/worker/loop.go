@@ -1,0 +1,254 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/leatstream/leat/internal/client"
+	"github.com/leatstream/leat/internal/record"
+)
+
+// worker runs tasks. All its methods are called by its own goroutine, but for
+// load, which is guarded by Instance.mu.
+type worker struct {
+	in    *Instance
+	box   *mailbox
+	units []*unit
+	load  int // tasks it has or is about to get
+
+	nextCommit time.Time
+	quit       bool
+
+	parcel  []delivery
+	calls   []func()
+	offsets []client.Offset
+}
+
+// A worker goes from task to task: each may take slice records, or as many as it
+// can within turn, in steps of step records between looks at the clock.
+const (
+	slice = 1000
+	step  = 250
+	turn  = 10 * time.Millisecond
+)
+
+func newWorker(in *Instance) *worker {
+	return &worker{in: in, box: newMailbox()}
+}
+
+// run works until it is told to quit.
+func (w *worker) run(ctx context.Context) {
+	timer := w.in.cfg.Clock.NewTimer(time.Hour)
+	defer timer.Stop()
+	w.nextCommit = w.in.cfg.Clock.Now().Add(w.in.cfg.CommitInterval)
+	for !w.quit {
+		w.receive()
+		progress := false
+		for _, u := range w.units {
+			if w.stepUnit(u) {
+				progress = true
+			}
+		}
+		w.maybeCommit(ctx)
+		if progress || w.quit {
+			continue
+		}
+		timer.Reset(w.idleFor())
+		select {
+		case <-w.box.signal:
+		case <-timer.C():
+		}
+	}
+}
+
+// receive takes in what others sent.
+func (w *worker) receive() {
+	w.parcel, w.calls = w.box.take(w.parcel, w.calls)
+	for i := range w.parcel {
+		w.add(&w.parcel[i])
+	}
+	for _, f := range w.calls {
+		f()
+	}
+}
+
+// add gives records to their task.
+func (w *worker) add(d *delivery) {
+	u := d.unit
+	if u.closed {
+		w.in.group.Recycle(d.batch.Records)
+		return
+	}
+	f := &u.figures[d.input]
+	f.position.Store(d.batch.Next)
+	f.end.Store(max(f.end.Load(), d.batch.HighWatermark))
+	u.behind[d.input] = time.Time{}
+	u.task.Add(d.input, d.batch.Records, d.round)
+	if !u.paused[d.input] && int64(u.task.Buffered(d.input)) > pauseFactor*u.room(w.in.cfg.BufferedRecords) {
+		u.paused[d.input] = true
+		w.in.group.Pause(u.inputs[d.input : d.input+1])
+	}
+}
+
+// pauseFactor says how many times its room a partition may fill before it is
+// paused. Not to poll is the cheaper way to wait, since a paused partition's
+// fetched records are thrown away; but with tasks of unequal speed it isn't
+// enough.
+const pauseFactor = 4
+
+// stepUnit runs a task for a while and reports whether it did anything.
+func (w *worker) stepUnit(u *unit) bool {
+	if u.failed {
+		return false
+	}
+	began := w.in.cfg.Clock.Now()
+	done := 0
+	for done < slice && !u.task.CommitRequested() {
+		n, err := u.task.Step(step)
+		done += n
+		u.buffered.Add(-int64(n))
+		if err != nil {
+			w.fail(u, err)
+			return false
+		}
+		if n < step || w.in.cfg.Clock.Now().Sub(began) >= turn {
+			break
+		}
+	}
+	if due, ok := u.task.NextPunctuation(); ok && !w.in.cfg.Clock.Now().Before(due) {
+		if err := u.task.Punctuate(); err != nil {
+			w.fail(u, err)
+			return false
+		}
+	}
+	w.refill(u, done > 0)
+	if done > 0 {
+		w.in.process.add(w.in.cfg.Clock.Now().Sub(began), done)
+	}
+	return done > 0
+}
+
+// refill sees to it that a task gets the records it can go on with.
+func (w *worker) refill(u *unit, progress bool) {
+	for i, paused := range u.paused {
+		if paused && int64(u.task.Buffered(i)) < u.room(w.in.cfg.BufferedRecords) {
+			u.paused[i] = false
+			w.in.group.Resume(u.inputs[i : i+1])
+		}
+	}
+	blocked := len(u.inputs) > 1 && u.task.Waiting()
+	if blocked {
+		w.ask(u)
+	} else {
+		u.since = time.Time{}
+	}
+	if u.blocked.Swap(blocked) != blocked || progress {
+		if w.in.hungry(u) {
+			w.in.wakePoll()
+		}
+	}
+}
+
+// fail stops the instance for the failure of a task, unless the task was lost
+// anyway. The task stays until it is closed, but isn't committed any more.
+func (w *worker) fail(u *unit, err error) {
+	u.failed = true
+	if u.ctx.Err() == nil {
+		w.in.fail(err)
+	}
+}
+
+// maybeCommit commits if it is time, or a task asked for it.
+func (w *worker) maybeCommit(ctx context.Context) {
+	if len(w.units) == 0 {
+		return
+	}
+	now := w.in.cfg.Clock.Now()
+	due := !now.Before(w.nextCommit)
+	for _, u := range w.units {
+		due = due || u.task.CommitRequested() && !u.failed
+	}
+	if !due {
+		return
+	}
+	err := w.commit(ctx, w.units)
+	w.nextCommit = w.in.cfg.Clock.Now().Add(w.in.cfg.CommitInterval)
+	var fatal *fatalError
+	switch {
+	case err == nil, ctx.Err() != nil:
+	case errors.As(err, &fatal):
+		w.in.fail(fatal.err)
+	case errors.Is(err, client.ErrFenced):
+		// The group will say what was lost; nothing counts any more until then.
+		w.in.log.warn("commit refused: another instance may have the tasks", "error", err)
+		w.nextCommit = w.in.cfg.Clock.Now().Add(min(time.Second, w.in.cfg.CommitInterval))
+	default:
+		if !errors.Is(err, context.Canceled) {
+			w.in.log.warn("commit put off", "error", err)
+		}
+		w.nextCommit = w.in.cfg.Clock.Now().Add(min(100*time.Millisecond, w.in.cfg.CommitInterval))
+	}
+}
+
+// idleFor is until when there is nothing to do unless something arrives.
+func (w *worker) idleFor() time.Duration {
+	now := w.in.cfg.Clock.Now()
+	until := w.nextCommit
+	if len(w.units) == 0 {
+		until = now.Add(time.Hour)
+	}
+	for _, u := range w.units {
+		if u.failed {
+			continue
+		}
+		if due, ok := u.task.NextPunctuation(); ok && due.Before(until) {
+			until = due
+		}
+		if u.blocked.Load() && !u.asking && u.askNext.Before(until) {
+			until = u.askNext
+		}
+	}
+	return max(until.Sub(now), 0)
+}
+
+// adopt takes a task that has been prepared.
+func (w *worker) adopt(u *unit) {
+	w.units = append(w.units, u)
+}
+
+// retire gives tasks up: it commits them, unless they are lost, and closes
+// them. What can't be committed is processed again by the next owner.
+func (w *worker) retire(ctx context.Context, units []*unit, commit bool) {
+	if commit {
+		var fatal *fatalError
+		switch err := w.commit(ctx, units); {
+		case errors.As(err, &fatal):
+			w.in.fail(fatal.err)
+		case err != nil:
+			w.in.log.warn("tasks are given up without a last commit: some records will be processed again", "error", err)
+		}
+	}
+	gone := make(map[*unit]bool, len(units))
+	for _, u := range units {
+		gone[u] = true
+		w.in.closeUnit(u)
+	}
+	kept := w.units[:0]
+	for _, u := range w.units {
+		if !gone[u] {
+			kept = append(kept, u)
+		}
+	}
+	clear(w.units[len(kept):])
+	w.units = kept
+}
+
+// tpsOf are the partitions of units.
+func tpsOf(units ...*unit) []record.TopicPartition {
+	var out []record.TopicPartition
+	for _, u := range units {
+		out = append(out, u.inputs...)
+	}
+	return out
+}

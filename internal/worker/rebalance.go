@@ -1,0 +1,212 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/leatstream/leat/internal/assign"
+	"github.com/leatstream/leat/internal/client"
+	"github.com/leatstream/leat/internal/record"
+	"github.com/leatstream/leat/internal/task"
+)
+
+// subscription is what the leader is told about this instance.
+func (in *Instance) subscription() []byte {
+	s := assign.Subscription{
+		Instance: in.cfg.Instance,
+		Topology: in.layout.hash,
+		Capacity: in.cfg.Workers,
+		State:    in.stateOnDisk(),
+	}
+	return s.Append(nil)
+}
+
+// assign is called when this instance leads the group.
+func (in *Instance) assign(members []client.Member, partitions map[string]int32) (map[string][]record.TopicPartition, error) {
+	for topic, n := range partitions {
+		if have := in.layout.counts[topic]; have != 0 && int(n) != have {
+			in.log.warn("a topic has another number of partitions than when this instance started: the new ones aren't read before all instances are restarted", "topic", topic, "partitions", n, "before", have)
+		}
+	}
+	plan, others, err := in.layout.assign(members)
+	if len(others) > 0 {
+		in.log.warn("instances with another topology get no tasks as long as there are some with this one", "instances", others)
+	}
+	if err == nil {
+		in.cfg.Logger.Info("assigned tasks as leader of the group", "instances", len(plan), "tasks", len(in.layout.inputs))
+	}
+	return plan, err
+}
+
+// assigned takes note of partitions, and begins with tasks that are complete by
+// them. Nothing is fetched of them before the task runs.
+func (in *Instance) assigned(as []client.Assigned) {
+	<-in.joined
+	tps := make([]record.TopicPartition, len(as))
+	for i, a := range as {
+		tps[i] = a.TopicPartition
+	}
+	in.group.Pause(tps)
+	in.mu.Lock()
+	if in.closing {
+		in.mu.Unlock()
+		return
+	}
+	for _, a := range as {
+		id, ok := in.layout.owner[a.TopicPartition]
+		if !ok {
+			// It got partitions since this instance has started, or a leader
+			// of a later version knows of more.
+			in.log.warn("assigned a partition that belongs to no task of this topology", "partition", a.TopicPartition)
+			continue
+		}
+		u := in.units[id]
+		if u == nil {
+			u = newUnit(in.alive, id, in.layout.subs[id.Sub], in.layout.inputs[id])
+			in.units[id] = u
+		}
+		u.assigned[a.TopicPartition] = a
+		if len(u.assigned) == len(u.inputs) && !u.started {
+			u.started = true
+			u.begin = maps.Clone(u.assigned)
+			in.restorers.Go(func() { in.prepare(u) })
+		}
+	}
+	in.mu.Unlock()
+	in.updatePhase()
+}
+
+// revoked gives tasks up in order.
+func (in *Instance) revoked(tps []record.TopicPartition) {
+	<-in.joined
+	units := in.take(tps)
+	if len(units) == 0 {
+		return
+	}
+	began := in.cfg.Clock.Now()
+	// Others wait for this, but not for ever: a member that takes too long is
+	// thrown out, and then what it commits is refused.
+	ctx, cancel := context.WithTimeout(in.alive, in.cfg.RebalanceTimeout*3/4)
+	defer cancel()
+	in.giveUp(ctx, units, true)
+	in.cfg.Logger.Info("gave up tasks", "tasks", idsOf(units), "took", in.cfg.Clock.Now().Sub(began).Round(time.Millisecond))
+	in.updatePhase()
+}
+
+// lost drops tasks that others may have by now.
+func (in *Instance) lost(tps []record.TopicPartition) {
+	<-in.joined
+	units := in.take(tps)
+	if len(units) == 0 {
+		return
+	}
+	in.cfg.Logger.Warn("lost tasks: this instance was away from the group for too long; what wasn't committed is processed again by others", "tasks", idsOf(units))
+	for _, u := range units {
+		u.cancel()
+	}
+	in.giveUp(in.alive, units, false)
+	in.updatePhase()
+}
+
+// take removes the tasks that tps belong to, and returns them. A task's
+// partitions move together; if one is left behind its records can't be
+// processed and, as fetching them goes on, would be lost: that is fatal.
+func (in *Instance) take(tps []record.TopicPartition) []*unit {
+	var torn []*unit
+	defer func() {
+		for _, u := range torn {
+			in.fail(fmt.Errorf("worker: task %s lost a part of its partitions (of %v): the group's leader shares out partitions rather than tasks", u.id, u.inputs))
+		}
+	}()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	var units []*unit
+	for _, tp := range tps {
+		u := in.units[in.layout.owner[tp]]
+		if u == nil {
+			continue
+		}
+		if _, ok := u.assigned[tp]; !ok {
+			continue
+		}
+		delete(u.assigned, tp)
+		if !u.dropped {
+			u.dropped = true
+			units = append(units, u)
+		}
+	}
+	for _, u := range units {
+		delete(in.units, u.id)
+		if len(u.assigned) > 0 && u.started {
+			torn = append(torn, u)
+		}
+	}
+	return units
+}
+
+// giveUp ends units, wherever they are, and returns when all are closed. When
+// ctx is done it doesn't wait for commits any more.
+func (in *Instance) giveUp(ctx context.Context, units []*unit, commit bool) {
+	byWorker := make(map[*worker][]*unit)
+	for _, u := range units {
+		in.mu.Lock()
+		w, started := u.worker, u.started
+		in.mu.Unlock()
+		switch {
+		case w != nil:
+			byWorker[w] = append(byWorker[w], u)
+		case started:
+			u.cancel()
+			<-u.prepared
+		default:
+			u.cancel()
+		}
+	}
+	// A worker may be in the middle of a commit or a send that can't get
+	// through. Then it is only free when what it does counts no more.
+	stop := context.AfterFunc(ctx, func() {
+		for _, u := range units {
+			u.cancel()
+		}
+	})
+	defer stop()
+	var done []chan struct{}
+	for w, us := range byWorker {
+		c := make(chan struct{})
+		done = append(done, c)
+		w.box.call(func() {
+			defer close(c)
+			w.retire(ctx, us, commit)
+		})
+	}
+	for _, c := range done {
+		<-c
+	}
+}
+
+// closeUnit closes what belongs to a unit. It is called by whoever owns it.
+func (in *Instance) closeUnit(u *unit) {
+	u.closed = true
+	u.cancel()
+	if u.task != nil {
+		if err := u.task.Close(); err != nil {
+			in.log.warn("a task's state was not closed cleanly and may have to be restored", "task", u.id, "error", err)
+		}
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if u.worker != nil {
+		u.worker.load--
+	}
+	delete(in.running, u)
+}
+
+func idsOf(units []*unit) []task.ID {
+	ids := make([]task.ID, len(units))
+	for i, u := range units {
+		ids[i] = u.id
+	}
+	return ids
+}

@@ -1,0 +1,122 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/leatstream/leat/internal/task"
+)
+
+// Stage is where a record failed.
+type Stage string
+
+// The stages.
+const (
+	// Decode: its bytes are not what the topic's serde expects.
+	Decode Stage = "decode"
+	// Process: a function of yours returned an error or panicked.
+	Process Stage = "process"
+	// Encode: a result is not what a serde can encode.
+	Encode Stage = "encode"
+	// State: the disk or the broker failed. No action can go past it.
+	State Stage = "state"
+)
+
+// RecordError is a record that could not be processed. [Config.OnError] is asked
+// what to do about it; if the app stops, Run returns it.
+type RecordError struct {
+	Stage    Stage
+	Operator string // the operator and its store or topic: "Stream(flights)"
+	Task     string // sub-topology and partition: "0_3"; "global" for a global table
+	// Topic, Partition and Offset are the record's; the topic is "" if the
+	// failure was between records, in a punctuation or a commit.
+	Topic     string
+	Partition int32
+	Offset    int64
+	Time      time.Time
+	Err       error
+}
+
+// Error says what failed, where, and what now.
+func (e *RecordError) Error() string {
+	where := "between records"
+	if e.Topic != "" {
+		where = fmt.Sprintf("record at topic %s, partition %d, offset %d", e.Topic, e.Partition, e.Offset)
+	}
+	return fmt.Sprintf("%s in %s (task %s), %s: %v", e.Stage, e.Operator, e.Task, where, e.Err)
+}
+
+// Unwrap is the cause.
+func (e *RecordError) Unwrap() error { return e.Err }
+
+// Action is what becomes of a record that could not be processed.
+type Action uint8
+
+const (
+	// Fail stops the app; Run returns the *RecordError. The record is not
+	// committed, so nothing is lost and the next start meets it again.
+	Fail Action = iota
+	// Skip counts the record as dropped and goes on.
+	Skip
+	// DeadLetter writes the record to [Config.DeadLetterTopic], as it came and
+	// with the reason in its headers, counts it and goes on.
+	DeadLetter
+)
+
+// The headers of a dead letter, beside those that the record had.
+const (
+	HeaderStage     = task.HeaderReason    // "decode", "process" or "encode"
+	HeaderError     = task.HeaderError     // text of the error
+	HeaderOperator  = task.HeaderOperator  // as RecordError.Operator
+	HeaderTopic     = task.HeaderTopic     // where the record was
+	HeaderPartition = task.HeaderPartition // decimal
+	HeaderOffset    = task.HeaderOffset    // decimal
+)
+
+// failure is the policy in the terms of a task.
+func failure(policy func(*RecordError) Action) func(*task.Failure) (task.Action, error) {
+	return func(f *task.Failure) (task.Action, error) {
+		e := recordError(f)
+		if policy == nil || f.Kind == task.FailedStore {
+			return task.Fail, e
+		}
+		switch policy(e) {
+		case Skip:
+			return task.Skip, nil
+		case DeadLetter:
+			return task.DeadLetter, nil
+		}
+		return task.Fail, e
+	}
+}
+
+func recordError(f *task.Failure) *RecordError {
+	e := &RecordError{
+		Stage:    map[task.FailureKind]Stage{task.FailedDecode: Decode, task.FailedProcess: Process, task.FailedEncode: Encode, task.FailedStore: State}[f.Kind],
+		Operator: f.Operator, Task: f.Task.String(),
+		Topic: f.Topic, Partition: f.Partition, Offset: f.Offset, Time: time.UnixMilli(f.Time).UTC(), Err: f.Err,
+	}
+	if e.Operator == "" {
+		e.Operator = "a function of the topology"
+	}
+	if f.Task.Sub < 0 {
+		e.Task = "global"
+	}
+	return e
+}
+
+// wrap gives a failure that came up through the engine its public type.
+func wrap(err error) error {
+	var public *RecordError
+	var f *task.Failure
+	if errors.As(err, &public) || !errors.As(err, &f) {
+		return err
+	}
+	return recordError(f)
+}
+
+// Policy is for leat's own packages: what a task asks when a record fails.
+func Policy(onError func(*RecordError) Action) func(*task.Failure) (task.Action, error) {
+	return failure(onError)
+}
