@@ -25,13 +25,13 @@ type Batch struct {
 	HighWatermark int64
 }
 
-// pool keeps record slices for reuse. It is safe for concurrent use.
+// freelist keeps slices for reuse. It is safe for concurrent use.
 //
 // A sync.Pool of slices allocates a header for every Put; a short list under a
 // mutex that is taken once per batch doesn't.
-type pool struct {
+type freelist[T any] struct {
 	mu   sync.Mutex
-	free [][]record.Record
+	free [][]T
 }
 
 // The list stays small: what comes back while it is full, or is far larger
@@ -41,63 +41,79 @@ const (
 	maxReusable = 1 << 16
 )
 
-// take returns an empty slice with room for n records.
-func (s *pool) take(n int) []record.Record {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := len(s.free) - 1; i >= 0; i-- {
-		if f := s.free[i]; cap(f) >= n {
-			last := len(s.free) - 1
-			s.free[i], s.free[last] = s.free[last], nil
-			s.free = s.free[:last]
-			return f[:0]
+// take returns an empty slice with room for n.
+func (f *freelist[T]) take(n int) []T {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := len(f.free) - 1; i >= 0; i-- {
+		if s := f.free[i]; cap(s) >= n {
+			last := len(f.free) - 1
+			f.free[i], f.free[last] = f.free[last], nil
+			f.free = f.free[:last]
+			return s[:0]
 		}
 	}
-	return make([]record.Record, 0, n)
+	return make([]T, 0, n)
 }
 
-// put takes back a slice whose records nobody refers to any more.
-func (s *pool) put(r []record.Record) {
-	if cap(r) == 0 || cap(r) > maxReusable {
+// put takes back a slice to which nobody refers any more, nor to what it holds.
+// It must have been cleared, or it would keep whole fetches alive.
+func (f *freelist[T]) put(s []T) {
+	if cap(s) == 0 || cap(s) > maxReusable {
 		return
 	}
-	clear(r[:cap(r)]) // or it would keep whole fetches alive
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.free) < maxFree {
-		s.free = append(s.free, r[:0])
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.free) < maxFree {
+		f.free = append(f.free, s[:0])
 	}
 }
+
+// pool are the slices of a consumer: those it gives to others, and those into
+// which the library decodes, which are free again when they are converted.
+type pool struct {
+	records freelist[record.Record]
+	decoded freelist[kgo.Record]
+}
+
+func (p *pool) put(recs []record.Record) {
+	clear(recs[:cap(recs)])
+	p.records.put(recs)
+}
+
+// GetRecords is part of kgo.PoolRecords.
+func (p *pool) GetRecords(n int) []kgo.Record { return p.decoded.take(n) }
+
+// PutRecords is part of kgo.PoolRecords. What comes back is cleared.
+func (p *pool) PutRecords(recs []kgo.Record) { p.decoded.put(recs) }
 
 // convert appends what p holds to batches. Markers of transactions are no
 // records, but are asked for, as only they tell that the position has moved.
-func (s *pool) convert(batches []Batch, topic string, p *kgo.FetchPartition) []Batch {
-	if len(p.Records) == 0 {
+func (p *pool) convert(batches []Batch, topic string, in *kgo.FetchPartition) []Batch {
+	if len(in.Records) == 0 {
 		return batches
 	}
-	out := s.take(len(p.Records))
-	bytes := 0
-	for _, r := range p.Records {
-		if r.Attrs.IsControl() {
-			continue
-		}
-		bytes += len(r.Key) + len(r.Value)
-		out = append(out, record.Record{
-			Key:         r.Key,
-			Value:       r.Value,
-			Headers:     headers(r.Headers),
-			Time:        r.Timestamp.UnixMilli(),
-			Offset:      r.Offset,
-			LeaderEpoch: r.LeaderEpoch,
-		})
+	b := Batch{
+		TopicPartition: record.TopicPartition{Topic: topic, Partition: in.Partition},
+		Records:        p.records.take(len(in.Records)),
+		Next:           in.Records[len(in.Records)-1].Offset + 1,
+		HighWatermark:  in.HighWatermark,
 	}
-	return append(batches, Batch{
-		TopicPartition: record.TopicPartition{Topic: topic, Partition: p.Partition},
-		Records:        out,
-		Next:           p.Records[len(p.Records)-1].Offset + 1,
-		Bytes:          bytes,
-		HighWatermark:  p.HighWatermark,
-	})
+	for _, r := range in.Records {
+		if !r.Attrs.IsControl() {
+			b.Bytes += len(r.Key) + len(r.Value)
+			b.Records = append(b.Records, record.Record{
+				Key:         r.Key,
+				Value:       r.Value,
+				Headers:     headers(r.Headers),
+				Time:        r.Timestamp.UnixMilli(),
+				Offset:      r.Offset,
+				LeaderEpoch: r.LeaderEpoch,
+			})
+		}
+		r.Recycle()
+	}
+	return append(batches, b)
 }
 
 // headers converts the few headers that a record has; most have none.

@@ -73,16 +73,16 @@ func TestConvert(t *testing.T) {
 
 func TestPoolReusesAndForgets(t *testing.T) {
 	var p pool
-	a := append(p.take(4), record.Record{Key: []byte("k")})
+	a := append(p.records.take(4), record.Record{Key: []byte("k")})
 	p.put(a)
-	b := p.take(3)
+	b := p.records.take(3)
 	if &a[0] != &b[:1][0] {
 		t.Error("the slice that was put back isn't used again")
 	}
 	if a[0].Key != nil {
 		t.Error("a slice in the pool still holds a record")
 	}
-	if c := p.take(3); cap(c) > 0 && &c[:1][0] == &b[:1][0] {
+	if c := p.records.take(3); cap(c) > 0 && &c[:1][0] == &b[:1][0] {
 		t.Error("the same slice was given out twice")
 	}
 }

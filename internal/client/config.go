@@ -123,6 +123,10 @@ func (s *SASL) mechanism() (sasl.Mechanism, error) {
 	return nil, fmt.Errorf("client: SASL mechanism %q is not one of %s, %s, %s", s.Mechanism, Plain, ScramSHA256, ScramSHA512)
 }
 
+// fetchWait is for how long a broker holds back the answer to a fetch when there
+// is nothing new.
+const fetchWait = 200 * time.Millisecond
+
 // open makes a library client with what all of them share, and opts.
 func (c *Config) open(opts ...kgo.Opt) (*kgo.Client, error) {
 	if err := c.Check(); err != nil {
@@ -138,6 +142,9 @@ func (c *Config) open(opts ...kgo.Opt) (*kgo.Client, error) {
 		kgo.MetadataMinAge(250 * time.Millisecond),
 		kgo.MetadataMaxAge(time.Minute),
 		kgo.DisableClientMetrics(),
+		// A partition that is added or resumed is fetched when the fetch that
+		// waits at its broker has returned, so that mustn't take long.
+		kgo.FetchMaxWait(fetchWait),
 	}
 	if c.Dial != nil {
 		all = append(all, kgo.Dialer(c.Dial))

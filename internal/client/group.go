@@ -122,6 +122,7 @@ func Join(cfg Config, gc GroupConfig) (*Group, error) {
 		kgo.BlockRebalanceOnPoll(),
 		kgo.ConsumeResetOffset(gc.Reset.kgo()),
 		kgo.KeepControlRecords(),
+		kgo.WithPools(&g.pool),
 		kgo.FetchMaxPartitionBytes(or(cfg.FetchBytes, 1<<20)),
 		kgo.OnOffsetsFetched(g.fetched),
 		kgo.AdjustFetchOffsetsFn(g.begin),

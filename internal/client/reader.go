@@ -20,15 +20,18 @@ type Reader struct {
 
 // NewReader makes a reader of no partitions.
 func NewReader(cfg Config) (*Reader, error) {
-	k, err := cfg.open(
+	r := &Reader{}
+	var err error
+	r.k, err = cfg.open(
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.KeepControlRecords(),
+		kgo.WithPools(&r.pool),
 		kgo.FetchMaxPartitionBytes(or(cfg.FetchBytes, 4<<20)),
 	)
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{k: k}, nil
+	return r, nil
 }
 
 // Add begins to read a partition at an offset; where that doesn't exist any

@@ -19,6 +19,9 @@ const (
 	// maxAttempts is the number of openings that may kill the process before
 	// the database is given up.
 	maxAttempts = 3
+	// maxThin bounds the compactions of a crowded level 0. Each takes the oldest
+	// tables as far as their keys overlap, so one or two do.
+	maxThin = 32
 )
 
 // inspect looks for what Badger can't bear: damage that makes it panic in a
@@ -26,16 +29,16 @@ const (
 // It returns the reason to wipe the database, or nil. What it does not notice is
 // left to Badger.
 func (d *disk) inspect() error {
-	crowded, reason := d.inspectFiles()
-	if reason == nil && crowded {
-		if reason = d.thin(); reason == nil {
-			crowded, reason = d.inspectFiles()
+	for range maxThin {
+		crowded, reason := d.inspectFiles()
+		if reason != nil || !crowded {
+			return reason
 		}
-		if reason == nil && crowded {
-			reason = errors.New("too many tables in level 0 to keep their order")
+		if err := d.thin(); err != nil {
+			return err
 		}
 	}
-	return reason
+	return fmt.Errorf("level 0 is still crowded after %d compactions", maxThin)
 }
 
 // thin compacts level 0 into the next one, which Close does if it is told to,

@@ -5,7 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
+
+	"github.com/dgraph-io/badger/v4"
 )
 
 // FuzzCheckFooter: no tail of a table makes checkFooter panic, and what it lets
@@ -133,19 +134,7 @@ func TestLevelZero_KeepsOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop, most := make(chan struct{}), make(chan int)
-	go func() {
-		seen := 0
-		for {
-			select {
-			case <-stop:
-				most <- seen
-				return
-			case <-time.After(time.Millisecond):
-				seen = max(seen, d.db.Levels()[0].NumTables)
-			}
-		}
-	}()
+	most := 0
 	const keys, rounds = 4000, 25
 	value := make([]byte, 200)
 	var b Batch
@@ -163,10 +152,10 @@ func TestLevelZero_KeepsOrder(t *testing.T) {
 		if err := d.Write(&b); err != nil {
 			t.Fatal(err)
 		}
+		most = max(most, d.db.Levels()[0].NumTables)
 	}
-	close(stop)
-	if n := <-most; n > levelZeroStall || n == 0 {
-		t.Errorf("%d tables in level 0", n)
+	if most > levelZeroStall || most == 0 {
+		t.Errorf("%d tables in level 0", most)
 	}
 	check := func(d *disk) {
 		t.Helper()
@@ -190,5 +179,58 @@ func TestLevelZero_KeepsOrder(t *testing.T) {
 	check(d)
 	if o := badgerOptions(d.path, d.opts); o.NumLevelZeroTablesStall >= 4 {
 		t.Errorf("%d tables are enough for Badger to merge level 0 into itself", o.NumLevelZeroTablesStall)
+	}
+}
+
+// TestOpen_ThinsLevelZero makes a database as a killed process may leave it, with
+// more tables in level 0 than are safe.
+func TestOpen_ThinsLevelZero(t *testing.T) {
+	dir := t.TempDir()
+	d := internalOpen(t, dir)
+	id, err := d.Prefix("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const keys, rounds = 2000, 25
+	key := func(i int) []byte { return binary.BigEndian.AppendUint32(id.Key(nil), uint32(i)) }
+	crowd, err := badger.OpenManaged(badgerOptions(d.path, d.opts).WithNumCompactors(0).WithNumLevelZeroTablesStall(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := range rounds {
+		l := loader{db: crowd}
+		for i := range keys {
+			value := binary.BigEndian.AppendUint64(make([]byte, 100), uint64(r))
+			if err := l.set(key(i), value, i == r, d.opts.inline()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.finish(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := crowd.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if crowded, reason := d.inspectFiles(); !crowded || reason != nil {
+		t.Fatalf("inspect = %t, %v", crowded, reason)
+	}
+
+	d = internalOpen(t, dir)
+	defer d.Close()
+	if d.opened != (Opened{}) {
+		t.Errorf("Opened = %+v", d.opened)
+	}
+	if n := d.db.Levels()[0].NumTables; n > levelZeroStall {
+		t.Errorf("%d tables in level 0", n)
+	}
+	for i := range keys {
+		v, ok, err := d.Get(key(i))
+		if err != nil || ok != (i != rounds-1) || ok && binary.BigEndian.Uint64(v[100:]) != rounds-1 {
+			t.Fatalf("key %d: %t, %v, %x", i, ok, err, v)
+		}
 	}
 }

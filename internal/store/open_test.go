@@ -167,3 +167,51 @@ func TestWrite_NoSpace(t *testing.T) {
 		t.Errorf("checkpoint = %d", off)
 	}
 }
+
+// TestWrite_Fails makes Badger fail in the middle: it can't create its next log.
+// That leaves it without a memtable, which must not be felt as a panic.
+func TestWrite_Fails(t *testing.T) {
+	o := small(t)
+	o.Logger = nil
+	dir := t.TempDir()
+	db := open(t, dir, o)
+	c := newChangelog(t, db)
+	overwrite(t, filepath.Join(dir, "db", "00002.mem"), make([]byte, 100))
+	var err error
+	at := 0
+	for ; err == nil && at < 100_000; at += 3000 {
+		var b store.Batch
+		for i := at; i < at+3000; i++ {
+			b.Put(c.key(i), changelogValue(i))
+		}
+		b.Checkpoint(c.id, int64(at+3000))
+		err = db.Write(&b)
+	}
+	if err == nil || !strings.Contains(err.Error(), dir) {
+		t.Fatalf("Write = %v", err)
+	}
+	_, _, getErr := db.Get(c.key(0))
+	for name, err := range map[string]error{
+		"Get":   getErr,
+		"Scan":  db.Scan(nil, nil, func(_, _ []byte) bool { return true }),
+		"Clear": db.Clear(c.id),
+	} {
+		if !errors.Is(err, store.ErrFailed) {
+			t.Errorf("%s of a failed database = %v", name, err)
+		}
+	}
+	closeDB(t, db)
+	db = open(t, dir, o)
+	defer closeDB(t, db)
+	off, ok := db.Checkpoint(c.id)
+	if !ok || int(off) >= at || off%3000 != 0 {
+		t.Errorf("checkpoint = %d, %t; the Write up to %d failed", off, ok, at)
+	}
+	if n := c.stale(db, int(off)); n != 0 {
+		t.Errorf("%d keys are older than the checkpoint", n)
+	}
+	c.apply(db, int(off), at)
+	if n := c.stale(db, at); n != 0 {
+		t.Errorf("%d keys are stale after the replay", n)
+	}
+}

@@ -93,7 +93,9 @@ const (
 	// MaxKey is the length of the longest key, prefix included, in bytes.
 	// Badger keeps the length of a key in 16 bits.
 	MaxKey = 65000
-	// MaxValue is the length of the longest value in bytes.
+	// MaxValue is the length of the longest value in bytes. On disk values above
+	// 1 MB (or 7 % of the memtable, if that is less) are kept apart, and the space
+	// of those overwritten comes back only when the database is wiped.
 	MaxValue = 32 << 20
 	// PrefixLen is the number of bytes an ID puts in front of a key.
 	PrefixLen = 2

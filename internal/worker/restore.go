@@ -86,7 +86,7 @@ func (in *Instance) open(u *unit) error {
 	cfg := task.Config{
 		ID: u.id, App: in.cfg.App, Plan: in.cfg.Plan, Sub: u.sub, Counts: in.layout.counts,
 		DB: u.db, Out: u.session, Globals: in.globals.states,
-		Clock: in.cfg.Clock, Logger: in.cfg.Logger,
+		Clock: in.cfg.Clock, Logger: in.cfg.Logger, Context: u.ctx,
 		CacheBytes: in.cfg.CacheBytes / int64(max(len(in.layout.inputs), 1)),
 		OnFailure:  in.cfg.OnFailure, DeadLetters: in.cfg.DeadLetters,
 		Eager: in.cfg.MaxTaskIdle < 0, Recycle: in.group.Recycle,

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/leatstream/leat/internal/clock"
+	"github.com/leatstream/leat/internal/null"
 	"github.com/leatstream/leat/internal/record"
 	"github.com/leatstream/leat/internal/store"
 	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
+	"github.com/leatstream/leat/serde"
 	"github.com/leatstream/leat/state"
 	"github.com/leatstream/leat/stream"
 	"github.com/leatstream/leat/topic"
@@ -24,7 +26,7 @@ var Start = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Driver runs one topology. It is used by one goroutine.
 type Driver struct {
-	t        testing.TB
+	t        reporter
 	topology *stream.Topology
 	onError  func(*stream.RecordError) stream.Action
 	clock    *clock.Manual
@@ -72,6 +74,13 @@ const DeadLetters = App + "-dead-letters"
 // New returns a driver of a topology, which ends with the test.
 func New(t testing.TB, topo *stream.Topology, opts ...Option) *Driver {
 	t.Helper()
+	d := newDriver(t, topo, opts)
+	t.Cleanup(d.stop)
+	return d
+}
+
+func newDriver(t reporter, topo *stream.Topology, opts []Option) *Driver {
+	t.Helper()
 	d := &Driver{
 		t: t, topology: topo, clock: clock.NewManual(Start), topics: map[string]*log{},
 		logger: slog.New(slog.DiscardHandler),
@@ -84,7 +93,6 @@ func New(t testing.TB, topo *stream.Topology, opts ...Option) *Driver {
 		d.globals = append(d.globals, g.New())
 	}
 	d.start()
-	t.Cleanup(d.stop)
 	return d
 }
 
@@ -198,15 +206,23 @@ func (d *Driver) Send[K, V any](to topic.Topic[K, V], key K, value V) {
 // SendAt is Send with a timestamp.
 func (d *Driver) SendAt[K, V any](to topic.Topic[K, V], key K, value V, at time.Time) {
 	d.t.Helper()
-	k, err := to.Key().Append([]byte{}, key)
+	k, err := encode(to.Key(), key)
 	if err != nil {
 		d.t.Fatalf("streamtest: encode the key for %s: %v", to, err)
 	}
-	v, err := to.Value().Append([]byte{}, value)
+	v, err := encode(to.Value(), value)
 	if err != nil {
 		d.t.Fatalf("streamtest: encode the value for %s: %v", to, err)
 	}
 	d.SendRaw(to.Name(), k, v, at)
+}
+
+// encode writes nil as null, as the sinks do.
+func encode[T any](s serde.Serde[T], v T) ([]byte, error) {
+	if isNull := null.Test[T](); isNull != nil && isNull(v) {
+		return nil, nil
+	}
+	return s.Append([]byte{}, v)
 }
 
 // SendRaw writes a record of bytes; a nil key or value is null.
@@ -219,7 +235,7 @@ func (d *Driver) SendRaw(to string, key, value []byte, at time.Time, headers ...
 // Delete writes a tombstone for a key to an input topic.
 func (d *Driver) Delete[K, V any](to topic.Topic[K, V], key K) {
 	d.t.Helper()
-	k, err := to.Key().Append([]byte{}, key)
+	k, err := encode(to.Key(), key)
 	if err != nil {
 		d.t.Fatalf("streamtest: encode the key for %s: %v", to, err)
 	}
