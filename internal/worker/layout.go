@@ -165,17 +165,13 @@ func (l *layout) internalTopics(g *topology.Graph, replication int16) []client.N
 }
 
 // external are the topics of the user's that must be there: sources, sinks and
-// those of global tables.
-func external(g *topology.Graph, app string, also ...string) []string {
+// those of global tables. The topic of dead letters isn't one of them: it is
+// named in case there will be some, and most applications never have any.
+func external(g *topology.Graph, app string) []string {
 	var names []string
 	for _, n := range g.Nodes {
 		if n.Topic != nil && n.Topic.Role == topology.External {
 			names = append(names, n.Topic.Physical(app))
-		}
-	}
-	for _, name := range also {
-		if name != "" {
-			names = append(names, name)
 		}
 	}
 	slices.Sort(names)

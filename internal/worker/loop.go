@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/leatstream/leat/internal/client"
-	"github.com/leatstream/leat/internal/record"
 )
 
 // worker runs tasks. All its methods are called by its own goroutine, but for
@@ -242,13 +241,4 @@ func (w *worker) retire(ctx context.Context, units []*unit, commit bool) {
 	}
 	clear(w.units[len(kept):])
 	w.units = kept
-}
-
-// tpsOf are the partitions of units.
-func tpsOf(units ...*unit) []record.TopicPartition {
-	var out []record.TopicPartition
-	for _, u := range units {
-		out = append(out, u.inputs...)
-	}
-	return out
 }

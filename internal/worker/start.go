@@ -57,7 +57,7 @@ func (e *MissingTopicsError) Error() string {
 // awaitTopics waits until the user's topics are there, and returns their numbers
 // of partitions.
 func (in *Instance) awaitTopics(ctx context.Context) (topology.Counts, error) {
-	names := external(in.cfg.Plan.Graph, in.cfg.App, in.cfg.DeadLetters)
+	names := external(in.cfg.Plan.Graph, in.cfg.App)
 	began := in.cfg.Clock.Now()
 	for {
 		var found []client.Topic

@@ -256,7 +256,7 @@ func (g *Group) completeJoin(now time.Time, e *Effects) {
 	if !slices.ContainsFunc(g.order, func(id string) bool { return g.members[id].joinCall != 0 }) {
 		// Only static members that are away: wait for them, or for the end of
 		// their sessions.
-		g.rebalanceBy = now.Add(g.rebalanceTimeout())
+		g.rebalanceBy = now.Add(max(g.rebalanceTimeout(), time.Second))
 		g.generation--
 		return
 	}

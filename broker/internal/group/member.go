@@ -209,6 +209,9 @@ func (g *Group) Tick(now time.Time) Effects {
 	g.expire(now, &e)
 	switch g.state {
 	case PreparingRebalance:
+		if !g.holdUntil.After(now) {
+			g.holdUntil = time.Time{}
+		}
 		g.maybeCompleteJoin(now, &e)
 		if g.state == PreparingRebalance && !g.rebalanceBy.After(now) {
 			g.completeJoin(now, &e)

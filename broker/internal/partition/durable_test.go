@@ -20,7 +20,7 @@ import (
 // gate lets a test hold the syncs of a file system.
 type gate struct {
 	vfs.FS
-	mu    sync.Mutex
+	open  chan struct{} // holds a token while syncs may pass
 	syncs int
 }
 
@@ -35,8 +35,8 @@ func (g *gate) OpenFile(path string, how vfs.How) (vfs.File, error) {
 }
 
 func (f gatedFile) Sync() error {
-	f.g.mu.Lock()
-	defer f.g.mu.Unlock()
+	<-f.g.open
+	defer func() { f.g.open <- struct{}{} }()
 	f.g.syncs++
 	return f.File.Sync()
 }
@@ -57,9 +57,8 @@ func fsyncLog(t *testing.T, fsys vfs.FS) *Log {
 
 func TestHighWatermarkWaitsForTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &gate{FS: vfs.NewMem()}
-		l := fsyncLog(t, g)
-		g.mu.Lock() // the disk is slow
+		g := &gate{FS: vfs.NewMem(), open: make(chan struct{}, 1)}
+		l := fsyncLog(t, g) // on a slow disk
 		at := mustAppend(t, l, sentBy(t, 1, 0, 0, 2))
 		synctest.Wait()
 		if b := l.Bounds(); b != (Bounds{0, 0, 0, 2}) {
@@ -89,7 +88,7 @@ func TestHighWatermarkWaitsForTheDisk(t *testing.T) {
 			t.Errorf("acknowledged before the sync: %v", acked)
 		}
 		syncs := g.syncs
-		g.mu.Unlock()
+		g.open <- struct{}{}
 		synctest.Wait()
 		if len(acked) != 3 || strings.Contains(fmt.Sprint(acked), "err") {
 			t.Errorf("acknowledged %v", acked)

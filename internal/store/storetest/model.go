@@ -30,7 +30,7 @@ type model struct {
 // how many.
 func testModel(t *testing.T, open Opener, reopen bool) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		check(t, f.Value.Set("12"))
+		check(t, f.Value.Set("8"))
 		defer f.Value.Set(f.DefValue)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
@@ -109,7 +109,7 @@ func (m *model) load(t *rapid.T) {
 		t.Fatal(err)
 	}
 	id := m.store(t)
-	n := rapid.SampledFrom([]int{0, 1, 10, 20, 40, 25_000}).Draw(t, "rows")
+	n := rapid.SampledFrom([]int{0, 1, 2, 3, 5, 10, 20, 40, 80, 25_000}).Draw(t, "rows")
 	for i := range n {
 		k, v := number(id, i), fmt.Sprint("loaded", i)
 		if err := l.Put(k, []byte(v)); err != nil {
