@@ -24,13 +24,13 @@ func (s *KeyValue[K, V]) open() *dsl.OpenStore[K, V] { return (*dsl.OpenStore[K,
 // Get returns the value of a key, and whether there is one. An error means that
 // the state can't be read or the key not be encoded; return it.
 func (s *KeyValue[K, V]) Get(key K) (value V, ok bool, err error) {
-	return dsl.GetRow(s.open(), key)
+	return dsl.ReadRow(s.open(), key)
 }
 
 // Put sets the value of a key. A nil value (of a type that has nil) deletes it.
 // The row's time is that of the record in process.
 func (s *KeyValue[K, V]) Put(key K, value V) error {
-	return dsl.PutRow(s.open(), key, value)
+	return dsl.WriteRow(s.open(), key, value)
 }
 
 // Delete removes a key; it is no error if there is none.

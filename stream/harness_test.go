@@ -132,8 +132,18 @@ func (e *engine) run() {
 			n, err := t.Step(1 << 20)
 			e.must(err)
 			busy = busy || n > 0
+			if t.CommitRequested() {
+				t.commit()
+				busy = true
+			}
 		}
 	}
+}
+
+func (t *engineTask) commit() {
+	t.e.t.Helper()
+	t.e.must(t.Flush())
+	t.e.must(t.Persist(func(i int) int64 { return t.acked[i] }))
 }
 
 // commit commits every task, and what the commit causes, until all is quiet.
@@ -141,8 +151,7 @@ func (e *engine) commit() {
 	e.t.Helper()
 	for range 2 + len(e.tasks) {
 		for _, t := range e.tasks {
-			e.must(t.Flush())
-			e.must(t.Persist(func(i int) int64 { return t.acked[i] }))
+			t.commit()
 		}
 		e.run()
 	}
@@ -204,4 +213,3 @@ func (e *engine) rows(topic string) map[string]string {
 	}
 	return rows
 }
-

@@ -105,7 +105,7 @@ func (j *streamJoin[K, L, R, VR]) onLeft(r dsl.Record[K, L]) error {
 	}
 	lo, hi := j.window.Range(r.Time)
 	matched := false
-	for i := from(others, lo); i < len(others.Cells) && others.Cells[i].Time <= hi; i++ {
+	for i := from(others, max(lo, j.right.Oldest())); i < len(others.Cells) && others.Cells[i].Time <= hi; i++ {
 		matched = true
 		c := &others.Cells[i]
 		if err := j.emit(r.Key, j.f(r.Value, c.Value, true), max(r.Time, c.Time)); err != nil {
@@ -146,7 +146,7 @@ func (j *streamJoin[K, L, R, VR]) onRight(r dsl.Record[K, R]) error {
 		return err
 	}
 	lo, hi := j.window.Mirror().Range(r.Time)
-	for i := from(others, lo); i < len(others.Cells) && others.Cells[i].Time <= hi; i++ {
+	for i := from(others, max(lo, j.left.Oldest())); i < len(others.Cells) && others.Cells[i].Time <= hi; i++ {
 		c := others.Cells[i]
 		if c.Value.waits {
 			j.left.Put(others, c.Time, c.Sub, sided[L]{value: c.Value.value})

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/leatstream/leat/internal/cache"
@@ -110,8 +111,8 @@ func (p *Processor[KR, VR]) wrap(err error) error {
 	return &task.OpError{Operator: p.node.Label(), Kind: task.FailedProcess, Err: err}
 }
 
-// Store opens a declared store, for setup. It panics if the store isn't listed
-// in the call of Process, which is a mistake in the program.
+// Store opens a declared store, for setup. If the store isn't listed in the call
+// of Process the task doesn't start, and the app ends with an error that says so.
 func (p *Processor[KR, VR]) Store[K, V any](s state.Store[K, V]) *state.KeyValue[K, V] {
 	for _, st := range p.node.Stores {
 		if st.Name != s.Name() {
@@ -123,7 +124,8 @@ func (p *Processor[KR, VR]) Store[K, V any](s state.Store[K, V]) *state.KeyValue
 		}
 		return (*state.KeyValue[K, V])(dsl.NewOpenStore(p.task, kv, &p.now))
 	}
-	panic("stream: store " + s.Name() + " is not listed in the call of Process at " + p.node.At)
+	p.task.Reject(&BuildError{At: p.node.At, Problem: "the processor opens store " + strconv.Quote(s.Name()) + ", which isn't listed in the call of Process; add it after the function"})
+	return nil
 }
 
 // Forward sends a record on, with the time and the headers of the record in

@@ -1,9 +1,11 @@
 package stream_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,13 +60,9 @@ var laws = []law{
 		b.Stream(lawNum).GroupByKey().EmitOnUpdate().Reduce(num("s"), plus).MapValues(text).To(lawOut)
 	}},
 	{"in-place aggregate, grouped again", false, true, func(b *stream.Builder) {
-		type box struct{ Sum, N int64 }
 		s := state.New("s", serde.String, serde.Pointer(serde.JSON[box]()))
 		b.Stream(lawNum).GroupByKey().
-			Aggregate(s, func() *box { return &box{} }, func(_ string, v int64, x *box) *box {
-				x.Sum, x.N = x.Sum+v, x.N+1
-				return x
-			}).
+			Aggregate(s, func() *box { return &box{} }, addBox).
 			GroupBy(func(_ string, x *box) (string, int64) { return strconv.FormatInt(x.Sum%3, 10), x.Sum }, lawVia).
 			Reduce(num("t"), plus, minus).MapValues(text).To(lawOut)
 	}},
@@ -101,7 +99,7 @@ var laws = []law{
 			Reduce(num("s"), plus).To(lawWin)
 	}},
 	{"windows on update", true, false, func(b *stream.Builder) {
-		b.Stream(lawNum).GroupByKey().EmitOnUpdate().WindowedBy(window.Tumbling(20 * time.Millisecond).Grace(time.Second)).
+		b.Stream(lawNum).GroupByKey().EmitOnUpdate().WindowedBy(window.Tumbling(20*time.Millisecond).Grace(time.Second)).
 			Reduce(num("s"), plus).To(lawWin)
 	}},
 	{"sessions", false, true, func(b *stream.Builder) {
@@ -118,11 +116,61 @@ var laws = []law{
 			GroupBy(func(w window.Key[string], v int64) (string, int64) { return w.Key, v }, lawVia).
 			Reduce(num("t"), plus, minus).MapValues(text).To(lawOut)
 	}},
+	{"in-place sessions, grouped again", false, true, func(b *stream.Builder) {
+		s := state.New("s", serde.String, serde.Pointer(serde.JSON[box]()))
+		b.Stream(lawNum).GroupByKey().SessionsBy(window.Session(10*time.Millisecond).Grace(time.Second)).
+			Aggregate(s, func() *box { return &box{} }, addBox, func(_ string, x, y *box) *box {
+				x.Sum, x.N = x.Sum+y.Sum, x.N+y.N
+				return x
+			}).
+			GroupBy(func(w window.Key[string], x *box) (string, int64) { return w.Key, x.Sum }, lawVia).
+			Reduce(num("t"), plus, minus).MapValues(text).To(lawOut)
+	}},
+	{"a table joined with itself", false, true, func(b *stream.Builder) {
+		t := b.Stream(lawNum).GroupByKey().Reduce(num("s"), plus)
+		t.Join(t, func(x, y int64) string { return text(x) + "+" + text(y) }).To(lawOut)
+	}},
+	{"two views of a table joined", false, true, func(b *stream.Builder) {
+		t := b.Stream(lawNum).GroupByKey().Reduce(num("s"), plus)
+		odd := t.Filter(func(_ string, v int64) bool { return v%2 == 1 })
+		t.MapValues(func(v int64) int64 { return -v }).
+			LeftJoin(odd, func(x, y int64, known bool) string { return fmt.Sprint(x, y, known) }).To(lawOut)
+	}},
+	{"a processor after a table shares a store with one before", false, true, func(b *stream.Builder) {
+		s := num("s")
+		in := b.Stream(lawA)
+		in.Process(addUp(s), s).To(lawOut)
+		in.GroupByKey().Aggregate(num("t"), zero, addPtr).Apply(stream.FromTable).
+			Process(func(p *stream.Processor[string, string]) func(stream.Record[string, int64]) error {
+				last := p.Store(s)
+				return func(r stream.Record[string, int64]) error {
+					if err := last.Put("last", r.Value); err != nil {
+						return err
+					}
+					n, _, err := last.Get("last of all")
+					if err != nil {
+						return err
+					}
+					if err := last.Put("last of all", max(n, r.Value)); err != nil {
+						return err
+					}
+					return p.Forward("last of all", text(max(n, r.Value)))
+				}
+			}, s).To(lawOut)
+	}},
 	{"processors that share a store", true, true, func(b *stream.Builder) {
 		s := num("s")
 		b.Stream(lawA).Process(addUp(s), s).To(lawOut)
 		b.Stream(lawB).Process(addUp(s), s).To(lawOut)
 	}},
+}
+
+// box is a row that its functions change in place.
+type box struct{ Sum, N int64 }
+
+func addBox(_ string, v int64, x *box) *box {
+	x.Sum, x.N = x.Sum+v, x.N+1
+	return x
 }
 
 func text(n int64) string { return strconv.FormatInt(n, 10) }
@@ -218,11 +266,15 @@ func TestLaw_CommitsAndRestartsDontMatter(t *testing.T) {
 						t.Fatalf("disturbed:\n%q\nundisturbed:\n%q", got, want)
 					}
 				}
-				if want, got := calm.rows("out"), rough.rows("out"); !maps.Equal(got, want) {
+				// A group without rows has a sum of 0, one that never had any has none.
+				empty := func(_, v string) bool { return v == "0" && strings.Contains(l.name, "grouped again") }
+				want, got := calm.rows("out"), rough.rows("out")
+				maps.DeleteFunc(want, empty)
+				maps.DeleteFunc(got, empty)
+				if !maps.Equal(got, want) {
 					t.Fatalf("disturbed: %q\nundisturbed: %q", got, want)
 				}
 			})
 		})
 	}
 }
-

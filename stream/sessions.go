@@ -129,6 +129,9 @@ func (s *sessions[K, V, A]) overlapping(row *cache.Row[K, A], ts int64) (span wi
 	first = len(row.Cells)
 	for i := len(row.Cells) - 1; i >= 0; i-- {
 		c := &row.Cells[i]
+		if c.Time < s.rows.Oldest() {
+			break
+		}
 		old := window.Span{StartMS: c.Sub, EndMS: c.Time}
 		if s.win.Joins(old, ts) {
 			if end == 0 {

@@ -276,15 +276,17 @@ func (s *KeyValue[K, V]) flush(e *Entry[K, V]) error {
 			return err
 		}
 		s.ring.resize(&e.cached, entrySize(e, len(w.key)+len(w.value)))
-		if s.notify != nil {
-			if err := s.notify(e); err != nil {
-				return err
-			}
+	}
+	// From here on Emitted gives the new value: a join of two views of this
+	// table asks for it while it is told of the change.
+	s.hold(&e.cached)
+	if s.notify != nil && (e.OK || e.HadOld) {
+		if err := s.notify(e); err != nil {
+			return err
 		}
 	}
 	var zero V
 	e.Old, e.HadOld = zero, false
-	s.hold(&e.cached)
 	return nil
 }
 

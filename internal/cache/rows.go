@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/leatstream/leat/internal/record"
@@ -329,6 +330,16 @@ func (s *Rows[K, V]) Latest() int64 { return s.latest }
 
 // Expired reports whether a cell of that time would be too old to be seen.
 func (s *Rows[K, V]) Expired(time int64) bool { return s.layout.expired(time, s.latest) }
+
+// Oldest is the lowest time of a cell that can still be seen. A row may hold
+// older ones that wait for the flush: who walks through it stops there, or the
+// time of a commit would decide what is found.
+func (s *Rows[K, V]) Oldest() int64 {
+	if s.layout.Retention <= 0 {
+		return math.MinInt64
+	}
+	return s.latest - s.layout.Retention + 1
+}
 
 // Encoded is the row's encoded key.
 func (r *Row[K, V]) Encoded() string { return r.key }

@@ -23,8 +23,8 @@ func NewOpenStore[K, V any](t *task.Task, kv *cache.KeyValue[K, V], now *int64) 
 	return &OpenStore[K, V]{task: t, kv: kv, now: now}
 }
 
-// GetRow implements state.KeyValue.Get.
-func GetRow[K, V any](s *OpenStore[K, V], k K) (v V, ok bool, err error) {
+// ReadRow implements state.KeyValue.Get.
+func ReadRow[K, V any](s *OpenStore[K, V], k K) (v V, ok bool, err error) {
 	e, err := s.kv.Entry(k)
 	if err != nil {
 		return v, false, err
@@ -32,8 +32,8 @@ func GetRow[K, V any](s *OpenStore[K, V], k K) (v V, ok bool, err error) {
 	return e.Value, e.OK, nil
 }
 
-// PutRow implements state.KeyValue.Put.
-func PutRow[K, V any](s *OpenStore[K, V], k K, v V) error {
+// WriteRow implements state.KeyValue.Put.
+func WriteRow[K, V any](s *OpenStore[K, V], k K, v V) error {
 	e, err := s.kv.Slot(k)
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/leatstream/leat/internal/invariant"
 )
 
 // session is the small file beside a database that tells a later Open how far
@@ -41,7 +43,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func (s session) encode() []byte {
 	body, err := json.Marshal(s)
 	if err != nil {
-		panic("store: session: " + err.Error()) // plain fields always marshal
+		invariant.Violated("a session of plain fields can't be marshalled: %v", err)
 	}
 	return append(fmt.Appendf(nil, sessionHead, crc32.Checksum(body, castagnoli)), body...)
 }

@@ -93,3 +93,10 @@ func (t *Task) Poison(err error) {
 		t.poison = err
 	}
 }
+
+// Reject makes New fail with err, for a node that can't be made.
+func (t *Task) Reject(err error) {
+	if t.rejected == nil {
+		t.rejected = err
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/leatstream/leat/internal/invariant"
 	"github.com/leatstream/leat/internal/record"
 )
 
@@ -95,7 +96,8 @@ func (t *Task) currentInput() *input {
 			return in
 		}
 	}
-	panic("task: no record in process")
+	invariant.Violated("task %s: a record failed that is at the head of no input", t.cfg.ID)
+	return nil
 }
 
 // failed asks the policy what to do about the record in process, and does it.

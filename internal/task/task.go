@@ -107,6 +107,7 @@ type Task struct {
 	streamTime int64 // highest timestamp taken so far, -1 at first
 	nextStream int64 // when the next stream-time punctuation is due
 	commitSoon bool
+	rejected   error // by a node while it was made
 	poison     error // of an iteration; no commit may follow it
 	arena      Arena
 	batch      store.Batch
@@ -141,6 +142,9 @@ func New(cfg Config) (*Task, error) {
 			continue
 		}
 		mk(t)
+	}
+	if t.rejected != nil {
+		return nil, fmt.Errorf("task %s: %w", cfg.ID, t.rejected)
 	}
 	for _, s := range t.stores {
 		if s.err != nil {

@@ -24,12 +24,13 @@ type counts struct {
 	n       map[string]uint64
 	dirty   map[string]bool // not in the changelog yet
 	pending map[string]bool // not on disk yet
+	persist func(*counts)   // called by Persist, may be nil
 }
 
-func openCounts(t *task.Task, s *topology.Store) *counts {
+func openCounts(t *task.Task, s *topology.Store, persist func(*counts)) *counts {
 	c := &counts{
 		t: t, topic: s.ChangelogTopic(t.App()),
-		n: map[string]uint64{}, dirty: map[string]bool{}, pending: map[string]bool{},
+		n: map[string]uint64{}, dirty: map[string]bool{}, pending: map[string]bool{}, persist: persist,
 	}
 	t.OpenStore(s, func(changelog int, db store.DB, id store.ID) (task.Store, error) {
 		c.index, c.id = changelog, id
@@ -63,6 +64,9 @@ func (c *counts) Flush() error {
 }
 
 func (c *counts) Persist(b *store.Batch) {
+	if c.persist != nil {
+		c.persist(c)
+	}
 	for _, key := range sorted(c.pending) {
 		b.Put(c.id.Key(nil, []byte(key)), c.value(key))
 	}
@@ -89,7 +93,10 @@ func sorted(m map[string]bool) []string {
 // countPlan counts the values of topic "in" and writes each new count to "out":
 // the value is the key there. With a repartition topic in between, as every
 // group-by has.
-func countPlan() *task.Plan {
+func countPlan() *task.Plan { return countPlanThat(nil) }
+
+// countPlanThat calls persist whenever a store is about to be written.
+func countPlanThat(persist func(*counts)) *task.Plan {
 	g := &topology.Graph{}
 	in, out := g.Topic(topology.Topic{Name: "in"}), g.Topic(topology.Topic{Name: "out"})
 	by := g.Topic(topology.Topic{Name: "by", Role: topology.Repartition})
@@ -109,7 +116,7 @@ func countPlan() *task.Plan {
 		})
 	}
 	p.Make[count.ID] = func(t *task.Task) {
-		c := openCounts(t, s)
+		c := openCounts(t, s, persist)
 		t.OnSource(by.Physical(t.App()), func(r *record.Record) error {
 			n := c.add(string(r.Key))
 			return t.Send(&task.Outgoing{Topic: "out", Partition: -1, Key: r.Key, Value: []byte(fmt.Sprint(n)), Time: r.Time, Changelog: -1})

@@ -3,7 +3,9 @@ package worker
 import (
 	"context"
 	"net"
+	"os"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/leatstream/leat/broker"
@@ -62,12 +64,13 @@ func (c *cluster) down() {
 	}
 }
 
-func (c *cluster) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+func (c *cluster) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	c.mu.Lock()
 	b := c.broker
 	c.mu.Unlock()
 	if b == nil {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: net.UnknownNetworkError("the broker is down")}
+		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}
-	return b.Dial(ctx, network, addr)
+	// It has another address after each start.
+	return b.Dial(ctx, network, b.Addr())
 }

@@ -184,6 +184,7 @@ func (r *round) collectBatch(b []byte, h *batch.Header) error {
 // each walks the batches of a segment and checks them: a damaged one must not
 // be taken for a reason to drop records.
 func (r *round) each(s *segment.Segment, do func([]byte, *batch.Header) error) error {
+	next := s.Base()
 	for sc := s.Scan(0); ; {
 		if r.l.closing.Load() {
 			return ErrClosed
@@ -199,6 +200,11 @@ func (r *round) each(s *segment.Segment, do func([]byte, *batch.Header) error) e
 		if err == nil {
 			err = batch.CheckCRC(b, &h)
 		}
+		if err == nil && h.BaseOffset < next {
+			// The offset is not under the checksum.
+			err = fmt.Errorf("%w: offset %d after %d", batch.ErrCorrupt, h.BaseOffset, next-1)
+		}
+		next = h.NextOffset()
 		if err == nil {
 			err = do(b, &h)
 		}

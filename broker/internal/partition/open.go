@@ -136,7 +136,7 @@ func (l *Log) segmentOptions(base int64, suffix string) segment.Options {
 }
 
 // openSegments opens all segments in order, up to the first from which bytes
-// had to be cut: what comes after that one cannot be trusted.
+// had to be cut or are missing: what comes after that one cannot be trusted.
 func (l *Log) openSegments() error {
 	list, err := l.o.FS.ReadDir(l.o.Dir)
 	if err != nil {
@@ -151,7 +151,8 @@ func (l *Log) openSegments() error {
 		if n := len(l.segs); n > 0 && base < l.segs[n-1].Next() {
 			return fmt.Errorf("%w: segment %s begins before the one before it ends, at %d", batch.ErrCorrupt, e.Name, l.segs[n-1].Next())
 		}
-		if cut {
+		if cut || l.gapBefore(base) {
+			cut = true
 			if err := l.discard(base); err != nil {
 				return err
 			}
@@ -171,6 +172,16 @@ func (l *Log) openSegments() error {
 		}
 	}
 	return nil
+}
+
+// gapBefore reports whether records are missing between the segments opened so
+// far and one that begins at base. A segment that was not on the disk may have
+// lost whole batches at its end, which its own check cannot tell. Before the
+// log start a gap is no loss.
+func (l *Log) gapBefore(base int64) bool {
+	n := len(l.segs)
+	return n > 0 && base > l.segs[n-1].Next() &&
+		l.segs[n-1].Base() >= l.synced.base && base > l.saved.start
 }
 
 func (f *Recovery) add(r segment.Recovered) {

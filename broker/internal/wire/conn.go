@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/leatstream/leat/internal/clock"
@@ -32,6 +34,7 @@ type session struct {
 	handler Handler
 	opt     Options
 	queue   chan pending
+	waiting atomic.Int32 // requests without an answer yet
 }
 
 // pending is a request whose response has not been sent.
@@ -97,6 +100,7 @@ func (s *session) read(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("request with key %d version %d: %w", head.Key, head.Version, err)
 		}
+		s.waiting.Add(1)
 		select {
 		case s.queue <- pending{head.CorrelationID, flexible, reply}:
 		case <-ctx.Done():
@@ -111,14 +115,21 @@ func (s *session) awaitFrame(r *bufio.Reader) error {
 	if r.Buffered() >= 4 {
 		return nil
 	}
-	if err := s.conn.SetReadDeadline(s.opt.Clock.Now().Add(s.opt.IdleTimeout)); err != nil {
-		return err
-	}
-	if _, err := r.Peek(1); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
-			return errPeerClosed
+	for {
+		if err := s.conn.SetReadDeadline(s.opt.Clock.Now().Add(s.opt.IdleTimeout)); err != nil {
+			return err
 		}
-		return err
+		_, err := r.Peek(1)
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe):
+			return errPeerClosed
+		case errors.Is(err, os.ErrDeadlineExceeded) && s.waiting.Load() > 0:
+			continue // it is we who are silent, not the peer
+		default:
+			return err
+		}
+		break
 	}
 	if r.Buffered() >= 4 && r.Buffered() >= frameEnd(r) {
 		return nil
@@ -174,6 +185,7 @@ func (s *session) write(ctx context.Context) error {
 			}
 		}
 		resp, err := s.await(ctx, p)
+		s.waiting.Add(-1)
 		if err != nil {
 			return err
 		}

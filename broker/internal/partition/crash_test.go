@@ -1,0 +1,151 @@
+package partition
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/leatstream/leat/broker/internal/vfs"
+)
+
+// crashRun is a life of a log that ends with a power cut, and what its user
+// was promised until then.
+type crashRun struct {
+	fs        *vfs.Fault
+	o         Options
+	c         Config
+	acked     int64 // records that were durable, when that was told
+	start     int64 // log start that was told
+	tried     int64 // records that were tried
+	compacted bool
+}
+
+func newCrashRun(compact bool) *crashRun {
+	r := &crashRun{fs: vfs.NewFault(vfs.NewMem()), c: testConfig()}
+	r.o, _ = testOptions(r.fs)
+	r.o.Durability = Fsync
+	r.c.SegmentBytes = 500
+	r.c.IndexIntervalBytes = 200
+	r.c.Compact, r.c.MinDirtyRatio = compact, 0
+	r.compacted = compact
+	return r
+}
+
+// live appends, deletes and maintains until the power is cut. Every record
+// comes from one producer and says its own offset.
+func (r *crashRun) live(t *testing.T, steps int) {
+	r.o.Syncer = NewSyncer(1)
+	defer r.o.Syncer.Close()
+	l, err := Open(r.o, r.c)
+	if err != nil {
+		return
+	}
+	defer l.Close()
+	for i := range steps {
+		seq := l.Bounds().LogEnd
+		at, err := l.Append(sentBy(t, 1, 0, int32(seq), 1), AppendArgs{})
+		r.tried = max(r.tried, seq+1)
+		if err == nil && i%3 == 0 {
+			if err = l.WaitDurable(context.Background(), at.LastOffset+1); err == nil {
+				r.acked = max(r.acked, at.LastOffset+1)
+			}
+		}
+		if err == nil && i%7 == 6 {
+			_, err = l.Retain(time.UnixMilli(base))
+		}
+		if err == nil && i%11 == 10 {
+			if r.compacted {
+				_, err = l.Clean(time.UnixMilli(base))
+			} else if start, e := l.DeleteRecords(l.Bounds().HighWatermark / 2); e == nil {
+				r.start = start
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// check opens the log after the cut and looks whether the promises were kept.
+func (r *crashRun) check(t *testing.T, what string) {
+	r.o.Syncer = NewSyncer(1)
+	defer r.o.Syncer.Close()
+	l, err := Open(r.o, r.c)
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	defer l.Close()
+	b := l.Bounds()
+	if b.LogEnd < r.acked || b.LogEnd > r.tried || b.LogStart < r.start {
+		t.Fatalf("%s: %+v, but %d of %d records were acknowledged and the log start was %d", what, b, r.acked, r.tried, r.start)
+	}
+	recs := readAll(t, l, b.LogStart, 1000)
+	next := b.LogStart
+	for i, rec := range recs {
+		if rec.value != fmt.Sprint(1, 0, rec.offset) {
+			t.Fatalf("%s: offset %d has %q", what, rec.offset, rec.value)
+		}
+		// Compaction may leave holes; the key is always the same, and so the
+		// last record must be there.
+		if rec.offset < next || rec.offset != next && !r.compacted {
+			t.Fatalf("%s: offset %d after %d", what, rec.offset, next)
+		}
+		if i == len(recs)-1 && rec.offset != b.LogEnd-1 {
+			t.Fatalf("%s: last record is %d of %d", what, rec.offset, b.LogEnd)
+		}
+		next = rec.offset + 1
+	}
+	if b.LogEnd > b.LogStart && len(recs) == 0 {
+		t.Fatalf("%s: no records in %+v", what, b)
+	}
+	if b.LogEnd == 0 {
+		return
+	}
+	// A retry of the last record is known, and the next one follows.
+	at, err := l.Append(sentBy(t, 1, 0, int32(b.LogEnd-1), 1), AppendArgs{})
+	if b.LogStart < b.LogEnd && (err != nil || !at.Duplicate || at.BaseOffset != b.LogEnd-1) {
+		t.Fatalf("%s: retry: %+v, %v", what, at, err)
+	}
+	if at, err := l.Append(sentBy(t, 1, 0, int32(l.Bounds().LogEnd), 1), AppendArgs{}); err != nil {
+		t.Fatalf("%s: next: %+v, %v", what, at, err)
+	}
+}
+
+// The power is cut at each change that a life makes to the disk, and what was
+// not synced is lost in several ways.
+func TestPowerCutAnywhere(t *testing.T) {
+	for _, compact := range []bool{false, true} {
+		whole := newCrashRun(compact)
+		whole.live(t, 40)
+		changes := whole.fs.Changes()
+		if changes < 100 || whole.acked < 30 {
+			t.Fatalf("%d changes, %d records: too small a life", changes, whole.acked)
+		}
+		for cut := 1; cut <= changes; cut++ {
+			for seed := range uint64(2) {
+				r := newCrashRun(compact)
+				r.fs.CutAfter(cut)
+				r.live(t, 40)
+				r.fs.PowerCut(seed)
+				r.o.Unclean = true
+				r.check(t, fmt.Sprintf("compaction %t, cut at %d of %d, seed %d", compact, cut, changes, seed))
+			}
+		}
+	}
+}
+
+// Several lives after another, each cut short while it also recovers from the
+// one before.
+func TestPowerCutAgainAndAgain(t *testing.T) {
+	for seed := range uint64(20) {
+		r := newCrashRun(seed%2 == 0)
+		for life := range 5 {
+			r.fs.CutAfter(20 + int(seed*7)%60 + life*13)
+			r.live(t, 60)
+			r.fs.PowerCut(seed*100 + uint64(life))
+			r.o.Unclean = true
+		}
+		r.check(t, fmt.Sprint("seed ", seed))
+	}
+}
