@@ -119,9 +119,10 @@ func (e *engine) send(topic, key string, value []byte, ts int64) {
 	e.run()
 }
 
-func (e *engine) run() {
+// run processes all there is, and reports whether there was something.
+func (e *engine) run() (ran bool) {
 	e.t.Helper()
-	for busy := true; busy; {
+	for busy := true; busy; ran = ran || busy {
 		busy = false
 		for _, t := range e.tasks {
 			for i, tp := range t.Inputs() {
@@ -138,6 +139,7 @@ func (e *engine) run() {
 			}
 		}
 	}
+	return ran
 }
 
 func (t *engineTask) commit() {
@@ -149,11 +151,11 @@ func (t *engineTask) commit() {
 // commit commits every task, and what the commit causes, until all is quiet.
 func (e *engine) commit() {
 	e.t.Helper()
-	for range 2 + len(e.tasks) {
+	for again := true; again; {
 		for _, t := range e.tasks {
 			t.commit()
 		}
-		e.run()
+		again = e.run()
 	}
 }
 

@@ -251,7 +251,9 @@ func TestLaw_CommitsAndRestartsDontMatter(t *testing.T) {
 	for _, l := range laws {
 		t.Run(l.name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				nulls := l.name != "join of aggregates, grouped again"
+				// Aggregates of pointers want values; and a left join's time is
+				// moved by nulls, which are kept nowhere.
+				nulls := l.name != "join of aggregates, grouped again" && l.name != "left join of streams"
 				steps := steps(t, nulls)
 				if !l.late {
 					slices.SortStableFunc(steps, func(a, b step) int { return int(a.ts - b.ts) })

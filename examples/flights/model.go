@@ -104,3 +104,25 @@ func (f Flight) Count() Departures {
 	}
 	return d
 }
+
+// Flown is a flight by the manufacturer of its plane.
+type Flown struct {
+	_msgpack struct{} `msgpack:",as_array"`
+
+	Maker string
+	Miles int64
+}
+
+// Legs is what is added up along a rotation.
+type Legs struct {
+	_msgpack struct{} `msgpack:",as_array"`
+
+	Legs  int64
+	Miles int64
+}
+
+// Sight is an hour's departures and how far one could see then.
+type Sight struct {
+	Miles string // whole miles, or unknown
+	Departures
+}

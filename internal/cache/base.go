@@ -116,6 +116,20 @@ func (s *base) log(w write, time int64) error {
 	return s.task.Send(&out)
 }
 
+// expire deletes cells that have expired, in the changelog too: the broker can't
+// know what has, since it goes by its own clock. It is the last step of a flush
+// that wrote so many changes.
+func (s *base) expire(written int) error {
+	failed := s.expiry.expired(&s.layout, s.db, s.id, s.latest, max(expirePerCommit, 2*written), func(key []byte) error {
+		arena := s.task.Arena()
+		return s.log(write{key: arena.Take(append(arena.Free(), key...))}, s.latest)
+	})
+	if failed != nil {
+		return s.fail(task.FailedStore, fmt.Errorf("expire: %w", failed))
+	}
+	return nil
+}
+
 // Persist implements task.Store.
 func (s *base) Persist(b *store.Batch) {
 	for _, w := range s.pending {
@@ -135,10 +149,6 @@ func (s *base) Persist(b *store.Batch) {
 	if s.latest != s.noted {
 		b.Put(s.latestKey(), binary.BigEndian.AppendUint64(nil, uint64(s.latest)))
 		s.noted = s.latest
-	}
-	// A failure to look for expired cells costs space, not truth.
-	if err := s.expiry.trickle(&s.layout, s.db, s.id, s.latest, b); err != nil {
-		s.task.Logger().Warn("expired state could not be looked for", "store", s.spec.Name, "error", err)
 	}
 }
 

@@ -260,10 +260,11 @@ func (s *KeyValue[K, V]) Flush() error {
 			return err
 		}
 	}
+	written := len(s.dirty)
 	clear(s.dirty)
 	s.dirty = s.dirty[:0]
 	s.pinned = 0
-	return nil
+	return s.expire(written)
 }
 
 func (s *KeyValue[K, V]) flush(e *Entry[K, V]) error {

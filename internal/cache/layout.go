@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"encoding/binary"
 
 	"github.com/leatstream/leat/internal/store"
@@ -58,10 +59,13 @@ type expiry struct {
 	low int64 // segments below it are empty
 }
 
+// expirePerCommit is how many cells a commit deletes at least; it deletes more
+// where more are written, so that it never falls behind for good.
 const expirePerCommit = 2000
 
-// trickle adds deletions of expired cells to the batch.
-func (e *expiry) trickle(l *Layout, db store.DB, id store.ID, latest int64, b *store.Batch) error {
+// expired finds up to limit cells that have expired, oldest segments first, and
+// calls yield with their database keys.
+func (e *expiry) expired(l *Layout, db store.DB, id store.ID, latest int64, limit int, yield func(key []byte) error) error {
 	if l.Retention <= 0 || !l.segmented() || latest < 0 {
 		return nil
 	}
@@ -73,13 +77,14 @@ func (e *expiry) trickle(l *Layout, db store.DB, id store.ID, latest int64, b *s
 	lo := binary.BigEndian.AppendUint64(id.Key(nil), uint64(e.low))
 	hi := binary.BigEndian.AppendUint64(id.Key(nil), uint64(live))
 	n := 0
+	var failed error
 	err := db.Scan(lo, hi, func(key, _ []byte) bool {
-		b.Delete(key)
+		failed = yield(key)
 		n++
-		return n < expirePerCommit
+		return failed == nil && n < limit
 	})
-	if err == nil && n < expirePerCommit {
+	if err == nil && failed == nil && n < limit {
 		e.low = live
 	}
-	return err
+	return cmp.Or(failed, err)
 }

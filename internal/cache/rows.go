@@ -264,10 +264,11 @@ func (s *Rows[K, V]) Flush() error {
 			return err
 		}
 	}
+	written := len(s.dirty)
 	clear(s.dirty)
 	s.dirty = s.dirty[:0]
 	s.pinned = 0
-	return nil
+	return s.expire(written)
 }
 
 func (s *Rows[K, V]) flush(row *Row[K, V]) error {

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -283,5 +286,22 @@ func TestFlattenAndNest(t *testing.T) {
 	slices.SortFunc(in, compare)
 	if d := cmp.Diff(in, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func TestARefusedConnectionIsWorthWaitingFor(t *testing.T) {
+	err := patient(&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)})
+	if !kgo.IsRetryableBrokerErr(err) || !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("%v isn't retried, or isn't what it was", err)
+	}
+	for _, err := range []error{
+		nil,
+		errors.New("other"),
+		&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{IsNotFound: true}},
+		&net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)},
+	} {
+		if got := patient(err); got != err {
+			t.Errorf("%v becomes %v", err, got)
+		}
 	}
 }

@@ -135,6 +135,7 @@ func (c *Config) open(opts ...kgo.Opt) (*kgo.Client, error) {
 	all := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(or(c.ClientID, "leat")),
+		kgo.Dialer(c.dialer()),
 		kgo.WithLogger(newLogger(c.Logger, clock.Or(c.Clock))),
 		kgo.FetchIsolationLevel(c.Isolation.kgo()),
 		// A topic that was just created is unknown to some broker for a
@@ -145,12 +146,6 @@ func (c *Config) open(opts ...kgo.Opt) (*kgo.Client, error) {
 		// A partition that is added or resumed is fetched when the fetch that
 		// waits at its broker has returned, so that mustn't take long.
 		kgo.FetchMaxWait(fetchWait),
-	}
-	if c.Dial != nil {
-		all = append(all, kgo.Dialer(c.Dial))
-	}
-	if c.TLS != nil {
-		all = append(all, kgo.DialTLSConfig(c.TLS))
 	}
 	if c.SASL != nil {
 		m, err := c.SASL.mechanism()

@@ -90,9 +90,14 @@ func (t *Task) Flush() (err error) {
 		return t.failed(t.poison)
 	}
 	t.meta = record.Meta{Partition: -1, Offset: -1}
-	for i := range t.stores {
-		if err := t.stores[i].store.Flush(); err != nil {
-			return t.failed(err)
+	// A processor after a table may share a store with one before it, which
+	// then changes after its turn. Such a store forwards to nobody, so a second
+	// pass settles everything.
+	for range 2 {
+		for i := range t.stores {
+			if err := t.stores[i].store.Flush(); err != nil {
+				return t.failed(err)
+			}
 		}
 	}
 	return nil

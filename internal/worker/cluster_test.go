@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -19,6 +20,8 @@ type cluster struct {
 
 	mu     sync.Mutex
 	broker *broker.Broker // nil while it is down
+
+	refused atomic.Int64 // connections
 }
 
 // startCluster starts a broker and returns how to reach it.
@@ -69,6 +72,7 @@ func (c *cluster) dial(ctx context.Context, network, _ string) (net.Conn, error)
 	b := c.broker
 	c.mu.Unlock()
 	if b == nil {
+		c.refused.Add(1)
 		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}
 	// It has another address after each start.

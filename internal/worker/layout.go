@@ -5,7 +5,6 @@ import (
 	"hash/fnv"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/leatstream/leat/internal/assign"
 	"github.com/leatstream/leat/internal/client"
@@ -44,6 +43,9 @@ func newLayout(app string, g *topology.Graph, counts topology.Counts) *layout {
 					continue // fewer partitions than its siblings
 				}
 				tp := record.TopicPartition{Topic: topic, Partition: int32(n)}
+				if _, ok := l.owner[tp]; ok {
+					continue // two nodes read it
+				}
 				l.inputs[id] = append(l.inputs[id], tp)
 				l.owner[tp] = id
 			}
@@ -120,12 +122,14 @@ func (l *layout) held(owned []record.TopicPartition) []assign.Task {
 }
 
 // Settings of internal topics. A repartition topic keeps its records until leat
-// deletes those that were processed; none may expire before. The changelog of
-// windows also deletes what is older than any window that is still open, with a
-// day to spare for late records and clocks that disagree.
+// deletes those that were processed; none may expire before. No changelog
+// expires by time either, not even that of windows: the broker would go by its
+// own clock, and delete the state of an application that works through last
+// year's records. Stores write tombstones for what expires by stream time.
+// Timestamps are the records' own, however far they are from the broker's clock.
 const (
 	repartitionSegment = "52428800" // small, as whole segments are deleted
-	windowSpare        = 24 * time.Hour
+	anyTime            = "9223372036854775807"
 )
 
 // internalTopics are the topics that the application needs of its own.
@@ -140,7 +144,7 @@ func (l *layout) internalTopics(g *topology.Graph, replication int16) []client.N
 			Name: name, Partitions: int32(l.counts[name]), Replication: replication,
 			Configs: map[string]string{
 				"cleanup.policy": "delete", "retention.ms": "-1", "segment.bytes": repartitionSegment,
-				"message.timestamp.type": "CreateTime",
+				"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": anyTime,
 			},
 		})
 	}
@@ -149,14 +153,12 @@ func (l *layout) internalTopics(g *topology.Graph, replication int16) []client.N
 			if s.Logging != topology.Changelog {
 				continue
 			}
-			configs := map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "CreateTime"}
-			if s.Retention > 0 {
-				configs["cleanup.policy"] = "compact,delete"
-				configs["retention.ms"] = fmt.Sprint((s.Retention + windowSpare).Milliseconds())
-			}
 			out = append(out, client.NewTopic{
 				Name: s.ChangelogTopic(l.app), Partitions: int32(sub.Tasks(l.app, l.counts)),
-				Replication: replication, Configs: configs,
+				Replication: replication,
+				Configs: map[string]string{
+					"cleanup.policy": "compact", "message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": anyTime,
+				},
 			})
 		}
 	}

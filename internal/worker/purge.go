@@ -46,13 +46,18 @@ func (p *purger) committed(offsets []client.Offset) {
 
 func (p *purger) run(ctx context.Context) {
 	for len(p.topics) > 0 && p.in.sleep(ctx, purgeEvery) == nil {
-		p.mu.Lock()
-		below := p.below
-		p.below = make(map[record.TopicPartition]int64)
-		p.mu.Unlock()
-		// If it fails they are kept a little longer.
-		if err := p.in.client.Purge(ctx, below); err != nil && ctx.Err() == nil {
-			p.in.log.warn("processed records of repartition topics could not be deleted", "error", err)
-		}
+		p.delete(ctx)
+	}
+}
+
+// delete deletes what was noted. If it fails the records are kept a little
+// longer.
+func (p *purger) delete(ctx context.Context) {
+	p.mu.Lock()
+	below := p.below
+	p.below = make(map[record.TopicPartition]int64)
+	p.mu.Unlock()
+	if err := p.in.client.Purge(ctx, below); err != nil && ctx.Err() == nil {
+		p.in.log.warn("processed records of repartition topics could not be deleted", "error", err)
 	}
 }

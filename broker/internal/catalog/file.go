@@ -42,7 +42,8 @@ func (c *Catalog) load() error {
 	b, err := vfs.ReadFile(c.opt.FS, c.path())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		c.saved = file{Format: fileFormat, ClusterID: c.opt.ClusterID}
+		// Producer id 0 is a real one for Kafka, but some tools take it for none.
+		c.saved = file{Format: fileFormat, ClusterID: c.opt.ClusterID, NextProducerID: producerBlock}
 		if c.saved.ClusterID == "" {
 			c.saved.ClusterID = newClusterID()
 		}

@@ -168,8 +168,10 @@ func (l *Log) Close() error {
 	var err error
 	if !broken {
 		err = l.flush(everySegment)
-		l.writeSnapshot(end, snapshot)
-		l.dropSnapshots(end)
+		if end > 0 {
+			l.writeSnapshot(end, snapshot)
+			l.dropSnapshots(end)
+		}
 	}
 	l.release(nil)
 	return errors.Join(err, l.closeFiles())

@@ -39,6 +39,9 @@ func Open(o Options, c Config) (*Log, error) {
 }
 
 func (l *Log) open() error {
+	if l.o.Durability == Fsync && l.o.Syncer == nil {
+		return errors.New("durability Fsync needs a Syncer")
+	}
 	if _, err := l.o.FS.ReadDir(l.o.Dir); errors.Is(err, fs.ErrNotExist) {
 		if err := l.o.FS.MkdirAll(l.o.Dir); err != nil {
 			return err
@@ -102,6 +105,20 @@ func (l *Log) finishSwaps() error {
 	for _, base := range swaps {
 		err = errors.Join(err, l.finishSwap(base, logs))
 	}
+	if err != nil {
+		return err
+	}
+	return l.removeStray()
+}
+
+// removeStray removes the indexes of a swap that had not got to its log file.
+func (l *Log) removeStray() error {
+	list, err := l.o.FS.ReadDir(l.o.Dir)
+	for _, e := range list {
+		if strings.HasSuffix(e.Name, segment.SwapSuffix) {
+			err = errors.Join(err, l.o.FS.Remove(vfs.Join(l.o.Dir, e.Name)))
+		}
+	}
 	return err
 }
 
@@ -118,14 +135,22 @@ func (l *Log) finishSwap(base int64, logs []int64) error {
 		if old < base || old >= s.Next() {
 			continue
 		}
-		for _, suffix := range []string{segment.LogSuffix, segment.IndexSuffix, segment.TimeIndexSuffix} {
-			err := l.o.FS.Remove(vfs.Join(l.o.Dir, segment.FileName(old, suffix)))
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
+		if err := l.removeFiles(old); err != nil {
+			return err
 		}
 	}
 	return s.Rename("")
+}
+
+// removeFiles removes a segment that isn't open.
+func (l *Log) removeFiles(base int64) error {
+	for _, suffix := range []string{segment.LogSuffix, segment.IndexSuffix, segment.TimeIndexSuffix} {
+		err := l.o.FS.Remove(vfs.Join(l.o.Dir, segment.FileName(base, suffix)))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *Log) segmentOptions(base int64, suffix string) segment.Options {
@@ -214,7 +239,7 @@ func (l *Log) discard(base int64) error {
 		}
 		f.Close()
 	}
-	return l.o.FS.Remove(name)
+	return l.removeFiles(base)
 }
 
 // settle finds the log's bounds, and makes the first segment where there is

@@ -3,6 +3,8 @@ package partition
 import (
 	"errors"
 	"fmt"
+	"path"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -207,6 +209,42 @@ func TestReopenKeepsAll(t *testing.T) {
 	}
 	if l.Epoch() != 0 {
 		t.Errorf("epoch %d after an orderly stop", l.Epoch())
+	}
+}
+
+func TestOnARealDisk(t *testing.T) {
+	o, clk := testOptions(vfs.OS)
+	o.Dir = vfs.Join(filepath.ToSlash(t.TempDir()), "t-0")
+	o.Durability = Fsync
+	o.Syncer = NewSyncer(2)
+	defer o.Syncer.Close()
+	c := compacting()
+	l := mustOpen(t, o, c)
+	for i := range 20 {
+		put(t, l, fmt.Sprint("k", i%2), fmt.Sprint("v", i))
+	}
+	if err := l.WaitDurable(t.Context(), 20); err != nil {
+		t.Fatal(err)
+	}
+	seal(t, l)
+	mustClean(t, l, clk.Now())
+	if _, err := l.Retain(clk.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := fmt.Sprint(values(readAll(t, l, 0, 100))); got != "[v18 v19]" {
+			t.Errorf("read %s", got)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = mustOpen(t, o, c)
+	}
+	if err := l.Delete(); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := vfs.OS.ReadDir(path.Dir(o.Dir)); err != nil || len(list) != 0 {
+		t.Errorf("left over %v, %v", list, err)
 	}
 }
 

@@ -43,8 +43,10 @@ func (l *Log) DeleteRecords(before int64) (logStart int64, err error) {
 // Retain is the round of maintenance that every log needs now and then: it
 // makes full segments durable and moves the recovery point, takes segments
 // out of the log that are too old, too many or before the log start, removes
-// the files of those whose delay is over, and forgets idle producers. now is
-// the time by which all of that is judged.
+// the files of those whose delay is over, and forgets idle producers. It is
+// also when flush.ms is looked at, and when the memory of a log that nobody
+// wrote to since the last round is given back. now is the time by which all of
+// that is judged. Segments whose records have no timestamps do not age.
 func (l *Log) Retain(now time.Time) (Retained, error) {
 	l.clean.Lock()
 	defer l.clean.Unlock()

@@ -175,13 +175,7 @@ func (s *Segment) load() error {
 	return s.rebuild()
 }
 
-// Rebuild makes the indexes anew from the headers of all batches.
-func (s *Segment) Rebuild() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.rebuild()
-}
-
+// rebuild makes the indexes anew from the headers of all batches.
 func (s *Segment) rebuild() error {
 	size := s.size
 	next := s.next

@@ -67,8 +67,15 @@ func (s *Segment) init() {
 	s.maxTime = timeEntry{timestamp: batch.NoTimestamp}
 }
 
-// Create makes an empty segment; a file in its place is emptied.
+// Create makes an empty segment; what is in its place is lost.
 func Create(o Options) (*Segment, error) {
+	// Indexes of an earlier segment of that name must not be taken for those
+	// of this one after a crash.
+	for _, kind := range []string{IndexSuffix, TimeIndexSuffix} {
+		if err := o.FS.Remove(o.path(kind)); err != nil && !isNotExist(err) {
+			return nil, fmt.Errorf("create segment: %w", err)
+		}
+	}
 	f, err := o.FS.OpenFile(o.path(LogSuffix), vfs.Truncated)
 	if err != nil {
 		return nil, fmt.Errorf("create segment: %w", err)
@@ -185,18 +192,6 @@ func (s *Segment) Sync() error {
 		return fmt.Errorf("sync %s: %w", s.Path(), err)
 	}
 	return nil
-}
-
-// Truncate cuts the segment at position pos, which must be the start of a
-// batch or the end, and makes next the offset after its last record.
-func (s *Segment) Truncate(pos, next int64) error {
-	if err := s.file.Truncate(pos); err != nil {
-		return fmt.Errorf("truncate %s to %d bytes: %w", s.Path(), pos, err)
-	}
-	s.mu.Lock()
-	s.size, s.next, s.torn = pos, next, false
-	s.mu.Unlock()
-	return s.Rebuild()
 }
 
 // Close closes the log file; saved indexes stay. Closing twice is harmless.

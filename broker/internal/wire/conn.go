@@ -34,7 +34,8 @@ type session struct {
 	handler Handler
 	opt     Options
 	queue   chan pending
-	waiting atomic.Int32 // requests without an answer yet
+	asked   atomic.Int64 // requests
+	done    atomic.Int64 // of those, how many need nothing more
 }
 
 // pending is a request whose response has not been sent.
@@ -100,7 +101,7 @@ func (s *session) read(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("request with key %d version %d: %w", head.Key, head.Version, err)
 		}
-		s.waiting.Add(1)
+		s.asked.Add(1)
 		select {
 		case s.queue <- pending{head.CorrelationID, flexible, reply}:
 		case <-ctx.Done():
@@ -116,6 +117,7 @@ func (s *session) awaitFrame(r *bufio.Reader) error {
 		return nil
 	}
 	for {
+		done := s.done.Load()
 		if err := s.conn.SetReadDeadline(s.opt.Clock.Now().Add(s.opt.IdleTimeout)); err != nil {
 			return err
 		}
@@ -124,8 +126,8 @@ func (s *session) awaitFrame(r *bufio.Reader) error {
 		case err == nil:
 		case errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe):
 			return errPeerClosed
-		case errors.Is(err, os.ErrDeadlineExceeded) && s.waiting.Load() > 0:
-			continue // it is we who are silent, not the peer
+		case errors.Is(err, os.ErrDeadlineExceeded) && (done < s.asked.Load() || done < s.done.Load()):
+			continue // it was we who were silent, not the peer
 		default:
 			return err
 		}
@@ -185,7 +187,7 @@ func (s *session) write(ctx context.Context) error {
 			}
 		}
 		resp, err := s.await(ctx, p)
-		s.waiting.Add(-1)
+		s.done.Add(1)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,12 +23,12 @@ func (b body) AppendTo(dst []byte) []byte { return append(dst, b...) }
 // pieces is a response in pieces.
 type pieces struct {
 	net.Buffers
-	released *int
+	released *atomic.Int32
 }
 
 func (p pieces) AppendTo(dst []byte) []byte  { panic("must be sent in pieces") }
 func (p pieces) Segments([]byte) net.Buffers { return append(net.Buffers(nil), p.Buffers...) }
-func (p pieces) Release()                    { *p.released++ }
+func (p pieces) Release()                    { p.released.Add(1) }
 
 // handle is a Handler made of a function.
 type handle func(*Request) (Reply, error)
@@ -79,7 +80,7 @@ func response(t *testing.T, c net.Conn) (id int32, body string) {
 
 func TestServe_AnswersInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		released := 0
+		var released atomic.Int32
 		var handled []int32
 		c, ended := serve(handle(func(r *Request) (Reply, error) {
 			handled = append(handled, r.CorrelationID)
@@ -105,12 +106,12 @@ func TestServe_AnswersInOrder(t *testing.T) {
 				t.Errorf("got %d %q, want %v", id, body, want)
 			}
 		}
-		if len(handled) != 4 || released != 1 {
-			t.Errorf("handled %v, released %d", handled, released)
-		}
 		c.Close()
 		if err := <-ended; err != nil {
 			t.Errorf("Serve: %v", err)
+		}
+		if len(handled) != 4 || released.Load() != 1 {
+			t.Errorf("handled %v, released %d", handled, released.Load())
 		}
 	})
 }

@@ -1,0 +1,4 @@
+// Command flights is a placeholder.
+package main
+
+func main() { println(topology.Describe()) }
