@@ -13,7 +13,7 @@ BENCH     ?= .
 BENCHTIME ?= 1s
 FUZZTIME  ?= 10s
 
-.PHONY: build run test race lint bench fuzz clean
+.PHONY: build run test race lint bench fuzz kafka clean
 
 # Binaries of cmd/ into bin/.
 build:
@@ -50,6 +50,11 @@ fuzz:
 		echo "$$dir $$target"; \
 		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; \
 	done
+
+# The integration tests against a real Apache Kafka, which is fetched and started
+# for it. It needs Java 17 and Maven.
+kafka:
+	integration/kafka/test.sh
 
 # What these targets have made; stored records (data/) stay.
 clean:

@@ -72,9 +72,9 @@ func (c cluster) awaitCounts(t *testing.T, what, out string, want map[string]int
 	})
 }
 
-// TestInstances has instances come and go while records come in; nothing is
+// TestScenarioInstances has instances come and go while records come in; nothing is
 // lost and nothing counted twice, since all of them leave in order.
-func TestInstances(t *testing.T) {
+func TestScenarioInstances(t *testing.T) {
 	each(t, func(t *testing.T, c cluster) {
 		in, out, id := unique("lines"), unique("totals"), unique("app")
 		c.create(t, 4, in, out)
@@ -106,8 +106,8 @@ func TestInstances(t *testing.T) {
 	})
 }
 
-// TestLostDisk starts an app again without its state: the changelog has it.
-func TestLostDisk(t *testing.T) {
+// TestScenarioLostDisk starts an app again without its state: the changelog has it.
+func TestScenarioLostDisk(t *testing.T) {
 	each(t, func(t *testing.T, c cluster) {
 		in, out, id := unique("lines"), unique("totals"), unique("app")
 		c.create(t, 2, in, out)

@@ -43,7 +43,8 @@ func joinStreams[K, L, R, VR any](l *dsl.StreamDef[K, L], r *dsl.StreamDef[K, R]
 			b.Fail(at, "%s needs both streams partitioned by their key, but %s changed it; put .Repartition(topic) before", op, rekeyed)
 		}
 	}
-	leftStore, rightStore := state.UseJoin(b, as, time.Duration(w.RetentionMS()+1)*time.Millisecond, at)
+	retention := keepFor(w)
+	leftStore, rightStore := state.UseJoin(b, as, time.Duration(retention)*time.Millisecond, at)
 	d := &dsl.StreamDef[K, VR]{B: b}
 	d.Node = b.Add(topology.Node{
 		Op: op, Name: as.Name(), Kind: topology.Processor, At: at, Copartitioned: true,
@@ -54,12 +55,18 @@ func joinStreams[K, L, R, VR any](l *dsl.StreamDef[K, L], r *dsl.StreamDef[K, R]
 			port: &dsl.Port[dsl.Record[K, VR]]{}, leftNull: null.Test[L](), rightNull: null.Test[R](),
 		}
 		t.SetPort(n.ID, j.port)
-		j.left = cache.OpenRows(t, cache.RowSpec[K, sided[L]]{Store: leftStore, Label: j.label, Key: as.Key(), Value: sidedSerde[L]{as.Left()}, Retention: w.RetentionMS() + 1})
-		j.right = cache.OpenRows(t, cache.RowSpec[K, R]{Store: rightStore, Label: j.label, Key: as.Key(), Value: as.Right(), Retention: w.RetentionMS() + 1})
+		j.left = cache.OpenRows(t, cache.RowSpec[K, sided[L]]{Store: leftStore, Label: j.label, Key: as.Key(), Value: sidedSerde[L]{as.Left()}, Retention: retention})
+		j.right = cache.OpenRows(t, cache.RowSpec[K, R]{Store: rightStore, Label: j.label, Key: as.Key(), Value: as.Right(), Retention: retention})
 		l.Out(t).Subscribe(j.onLeft)
 		r.Out(t).Subscribe(j.onRight)
 	})
 	return streamOf(d)
+}
+
+// keepFor is the milliseconds for which either side is kept. A reach that is
+// negative doesn't shorten it: a record waits for the farthest that may come.
+func keepFor(w window.Join) int64 {
+	return max(w.BeforeMS(), 0) + max(w.AfterMS(), 0) + w.GraceMS() + 1
 }
 
 // streamJoin is a join of two streams in a task.

@@ -19,12 +19,13 @@ import (
 
 // lawTopics are the inputs of the topologies below: values are small numbers.
 var (
-	lawA   = topic.New("a", serde.String, serde.Pointer(serde.Int64))
-	lawB   = topic.New("b", serde.String, serde.Pointer(serde.Int64))
-	lawNum = topic.New("a", serde.String, serde.Int64)
-	lawVia = topic.New("via", serde.String, serde.Int64)
-	lawOut = topic.New("out", serde.String, serde.String)
-	lawWin = topic.New("out", window.KeySerde(serde.String), serde.Int64)
+	lawA     = topic.New("a", serde.String, serde.Pointer(serde.Int64))
+	lawB     = topic.New("b", serde.String, serde.Pointer(serde.Int64))
+	lawNum   = topic.New("a", serde.String, serde.Int64)
+	lawNumIn = topic.New("num", serde.String, serde.Int64)
+	lawVia   = topic.New("via", serde.String, serde.Int64)
+	lawOut   = topic.New("out", serde.String, serde.String)
+	lawWin   = topic.New("out", window.KeySerde(serde.String), serde.Int64)
 )
 
 func num(name string) state.Store[string, int64] { return state.New(name, serde.String, serde.Int64) }

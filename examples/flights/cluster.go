@@ -17,7 +17,7 @@ import (
 type cluster struct {
 	seeds  []string
 	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil is TCP
-	client *kgo.Client                                                         // writes, and asks
+	client *kgo.Client                                                          // writes, and asks
 	admin  *kadm.Client
 }
 

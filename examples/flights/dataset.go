@@ -55,18 +55,17 @@ type file struct {
 
 // row is one row: where it is in the file's text, and its time.
 type row struct {
-	lo, end int
-	at      int64 // milliseconds since the epoch
+	lo, end   int
+	at        int64 // milliseconds since the epoch
 	partition int32 // set by the loader
 }
 
-// total is the number of rows of all files.
-func (d dataset) total() int {
-	n := 0
-	for _, f := range d {
-		n += len(f.rows)
+// cut leaves the first n flights, if n isn't 0.
+func (d dataset) cut(n int) {
+	last := d[len(d)-1]
+	if n > 0 {
+		last.rows = last.rows[:min(n, len(last.rows))]
 	}
-	return n
 }
 
 // readDataset reads and checks every row of every file, so that nothing of a

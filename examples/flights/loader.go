@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -31,6 +32,7 @@ type loader struct {
 	data       dataset
 	partitions int
 	last       map[place]int // number of the last row of each partition
+	count      map[place]int // of rows, by partition
 
 	// mu is held while a batch is written and while partitions come and go, so
 	// that what goes has been written completely.
@@ -41,7 +43,7 @@ type loader struct {
 }
 
 func newLoader(c *cluster, data dataset, partitions int) (*loader, error) {
-	l := &loader{cluster: c, data: data, partitions: partitions, last: map[place]int{}, owned: map[place]int{}}
+	l := &loader{cluster: c, data: data, partitions: partitions, last: map[place]int{}, count: map[place]int{}, owned: map[place]int{}}
 	for _, f := range data {
 		for i := range f.rows {
 			fields, err := f.fields(f.rows[i])
@@ -49,7 +51,9 @@ func newLoader(c *cluster, data dataset, partitions int) (*loader, error) {
 				return nil, err
 			}
 			f.rows[i].partition = l.partition(f, i, f.keyOf(fields))
-			l.last[place{f.topic, f.rows[i].partition}] = i + 1
+			at := place{f.topic, f.rows[i].partition}
+			l.last[at] = i + 1
+			l.count[at]++
 		}
 	}
 	return l, nil
@@ -236,13 +240,13 @@ func (l *loader) loaded(ctx context.Context, files dataset) (bool, error) {
 		return false, err
 	}
 	var places []place
-	for p, last := range l.last {
-		s, there := spans[p.topic]
-		if !there {
+	for p := range l.last {
+		of, ours := spans[p.topic]
+		if !ours {
 			continue
 		}
-		// A look at the number of records is cheap, one at the last of them isn't.
-		if int(s[p.partition].end) < last/l.partitions/2 {
+		// How many records there are is quickly told, what the last one is isn't.
+		if at := int(p.partition); at >= len(of) || of[at].end-of[at].start < int64(l.count[p]) {
 			return false, nil
 		}
 		places = append(places, p)
@@ -278,6 +282,9 @@ func (l *loader) lastRows(ctx context.Context, places []place) (map[place]int, e
 	for tail := int64(8); len(places) > 0; tail *= 16 {
 		ends := map[string][]span{}
 		for _, p := range places {
+			if int(p.partition) >= len(all[p.topic]) {
+				return nil, fmt.Errorf("partition %d of %s is gone", p.partition, p.topic)
+			}
 			s := all[p.topic][p.partition]
 			if ends[p.topic] == nil {
 				ends[p.topic] = make([]span, len(all[p.topic]))
@@ -302,4 +309,12 @@ func (l *loader) lastRows(ctx context.Context, places []place) (map[place]int, e
 		places = again
 	}
 	return found, nil
+}
+
+// refused says what a record that wasn't taken mostly means.
+func refused(err error) error {
+	if errors.Is(err, kgo.ErrRecordTimeout) {
+		return fmt.Errorf("for %v no broker has taken a record (is one up, and has its disk room?): %w", refusedAfter, err)
+	}
+	return err
 }

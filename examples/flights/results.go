@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/leatstream/leat/serde"
-	"github.com/leatstream/leat/topic"
 )
 
 // results is what the output topics hold: the last value of each key.
@@ -65,8 +63,12 @@ func set[V any](rows map[string]V, s serde.Serde[V], rec *kgo.Record) error {
 	return nil
 }
 
-var (
-	_ = context.Background
-	_ = errors.Is
-	_ topic.Topic[int, int]
-)
+// readResults reads the output topics to their ends.
+func (c *cluster) readResults(ctx context.Context) (*results, error) {
+	spans, err := c.spans(ctx, outputs...)
+	if err != nil {
+		return nil, err
+	}
+	r := newResults()
+	return r, c.read(ctx, spans, r.apply)
+}

@@ -45,6 +45,16 @@ var (
 	hoursByVisibility = topic.New("hours-by-visibility", serde.String, serde.Msgpack[Departures]())
 )
 
+// consumed are the topics that the app's group commits offsets of.
+var consumed = []string{
+	flights.Name(), planes.Name(), weather.Name(),
+	internal(byCarrier.Name()), internal(byMaker.Name()), internal(byZone.Name()),
+	internal(flightsByHour.Name()), internal(weatherByHour.Name()), internal(hoursByVisibility.Name()),
+}
+
+// internal is the name on the broker of a repartition topic.
+func internal(name string) string { return appID + "-" + name + "-repartition" }
+
 // What is kept.
 var (
 	planeStore   = state.New("planes", serde.String, serde.Msgpack[Plane]())

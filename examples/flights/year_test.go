@@ -155,4 +155,3 @@ func compareTopic[V comparable](t testing.TB, topic string, got, want map[string
 	}
 	t.Errorf("%s: %d keys differ, of %d", topic, wrong, len(want))
 }
-

@@ -88,7 +88,8 @@ type Group struct {
 	iso   Isolation
 	clock clock.Clock
 	pool  pool
-	ready chan struct{} // closed when k is set
+	ready chan struct{}      // closed when k is set
+	abort context.CancelFunc // ends all requests of k
 
 	mu        sync.Mutex
 	has       map[record.TopicPartition]bool      // announced by OnAssigned, not taken back
@@ -110,8 +111,11 @@ func Join(cfg Config, gc GroupConfig) (*Group, error) {
 		committed: make(map[record.TopicPartition]Committed),
 	}
 	session := or(gc.SessionTimeout, 45*time.Second)
+	ctx, cancel := context.WithCancel(context.Background())
+	g.abort = cancel
 	var err error
 	g.k, err = cfg.open(
+		kgo.WithContext(ctx),
 		kgo.ConsumerGroup(gc.Group),
 		kgo.ConsumeTopics(gc.Topics...),
 		kgo.Balancers(&balancer{userData: gc.UserData, assign: gc.Assign}),
@@ -135,6 +139,7 @@ func Join(cfg Config, gc GroupConfig) (*Group, error) {
 		}),
 	)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
 	close(g.ready)
@@ -340,6 +345,7 @@ func firstFailure(resp *kmsg.OffsetCommitResponse) error {
 func (g *Group) Close(ctx context.Context) error {
 	g.k.AllowRebalance()
 	err := g.k.LeaveGroupContext(ctx)
+	g.abort() // or closing would try to leave once more
 	g.k.CloseAllowingRebalance()
 	if err != nil {
 		return fmt.Errorf("client: leave group %s: %w", g.cfg.Group, closedError(err))

@@ -1,7 +1,10 @@
 package partition
 
 import (
+	"errors"
 	"math"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/segment"
@@ -67,7 +70,7 @@ func (l *Log) Append(b []byte, a AppendArgs) (Appended, error) {
 // start is told unless the producer was fenced.
 func (l *Log) refused(err error) Appended {
 	at := noWhere()
-	if !isFenced(err) {
+	if !errors.Is(err, kerr.InvalidProducerEpoch) {
 		at.LogStart = l.start
 	}
 	return at

@@ -172,9 +172,10 @@ func (r *round) collectBatch(b []byte, h *batch.Header) error {
 		if at < r.from || rec.Key == nil {
 			continue
 		}
-		if !r.keys.put(rec.Key, at) {
-			// Keys of this batch that are in already do no harm: they only
-			// say that older records are superseded, which is true.
+		// The first batch always fits, so that a round gets on. Keys of a
+		// batch that turns out not to fit do no harm: they only say that
+		// older records are superseded, which is true.
+		if !r.keys.put(rec.Key, at, r.to == r.from) {
 			return errFull
 		}
 	}

@@ -27,7 +27,7 @@ type Config struct {
 	FlushMessages       int64         // flush.messages, Unlimited
 	FlushInterval       time.Duration // flush.ms, Unlimited
 	ProducerExpiry      time.Duration // producer.id.expiration.ms (a broker config)
-	MaxCompactionKeys   int           // keys looked at in one round of compaction; bounds its memory
+	MaxCompactionKeys   int           // keys looked at in one round of compaction, at about 60 bytes each
 	MaxDecompressedSize int           // bytes one batch may decompress to
 }
 
@@ -50,7 +50,7 @@ func DefaultConfig() Config {
 		FlushMessages:       Unlimited,
 		FlushInterval:       Unlimited,
 		ProducerExpiry:      24 * time.Hour,
-		MaxCompactionKeys:   5_000_000,
+		MaxCompactionKeys:   1_000_000,
 		MaxDecompressedSize: 128 << 20,
 	}
 }

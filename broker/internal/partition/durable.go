@@ -2,14 +2,9 @@ package partition
 
 import (
 	"context"
-	"errors"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/leatstream/leat/broker/internal/segment"
 )
-
-func isFenced(err error) bool { return errors.Is(err, kerr.InvalidProducerEpoch) }
 
 // WhenDurable reports whether the log is durable up to offset (exclusive). If
 // it isn't yet, a.Done will be called once it is, or with an error when it

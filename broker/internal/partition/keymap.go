@@ -20,10 +20,10 @@ func (m *keyMap) hash(key []byte) [2]uint64 {
 }
 
 // put notes that key is at offset. It reports false if there is no room for
-// another key.
-func (m *keyMap) put(key []byte, offset int64) bool {
+// another key, unless it must be taken.
+func (m *keyMap) put(key []byte, offset int64, must bool) bool {
 	h := m.hash(key)
-	if _, known := m.last[h]; !known && len(m.last) >= m.limit {
+	if _, known := m.last[h]; !known && !must && len(m.last) >= m.limit {
 		return false
 	}
 	m.last[h] = offset
