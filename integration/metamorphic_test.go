@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/leatstream/leat/internal/worker"
@@ -29,7 +28,7 @@ func TestMetamorphic(t *testing.T) {
 	for n := 0; n < 3 || time.Since(began) < *soak; n++ {
 		ok := t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			dirs := newFolders(t)
-			synctest.Test(t, func(t *testing.T) { metamorphosis(t, seed, dirs) })
+			bubble(t, func(t *testing.T) { metamorphosis(t, seed, dirs) })
 		})
 		if !ok {
 			t.Fatalf("repeat with: go test ./integration -run TestMetamorphic -args -soak-seed %d", seed)
@@ -92,7 +91,11 @@ func metamorphosis(t *testing.T, seed uint64, dirs *folders) {
 		case rng.IntN(2) == 0:
 			leave()
 		}
-		pause(pick(rng, 0, time.Millisecond, 30*time.Millisecond, 300*time.Millisecond, 3*time.Second, time.Minute))
+		gap := pick(rng, 0, time.Millisecond, 30*time.Millisecond, 300*time.Millisecond, 3*time.Second, time.Minute)
+		if !virtual {
+			gap = min(gap, 100*time.Millisecond)
+		}
+		pause(gap)
 	}
 	if len(running) == 0 {
 		join()

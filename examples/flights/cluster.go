@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -21,15 +20,17 @@ type cluster struct {
 	admin  *kadm.Client
 }
 
-// refusedAfter is how long a record is offered to a broker that can't take it.
-const refusedAfter = 30 * time.Second
+// refusals is how often a broker that is up may refuse a record, for about half a
+// minute, before loading it is given up. (A timeout would count from the record's
+// timestamp, which is long past.)
+const refusals = 20
 
 func connect(seeds []string, dial func(ctx context.Context, network, address string) (net.Conn, error)) (*cluster, error) {
 	c := &cluster{seeds: seeds, dial: dial}
 	client, err := kgo.NewClient(c.options(
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(0), // the loader waits for each of its batches
-		kgo.RecordDeliveryTimeout(refusedAfter),
+		kgo.RecordRetries(refusals),
 	)...)
 	if err != nil {
 		return nil, err

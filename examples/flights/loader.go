@@ -313,8 +313,8 @@ func (l *loader) lastRows(ctx context.Context, places []place) (map[place]int, e
 
 // refused says what a record that wasn't taken mostly means.
 func refused(err error) error {
-	if errors.Is(err, kgo.ErrRecordTimeout) {
-		return fmt.Errorf("for %v no broker has taken a record (is one up, and has its disk room?): %w", refusedAfter, err)
+	if errors.Is(err, kgo.ErrRecordRetries) {
+		return fmt.Errorf("the broker refused records again and again; most likely its disk is full, its log tells more: %w", err)
 	}
 	return err
 }

@@ -116,11 +116,10 @@ func (s *base) log(w write, time int64) error {
 	return s.task.Send(&out)
 }
 
-// expire deletes cells that have expired, in the changelog too: the broker can't
-// know what has, since it goes by its own clock. It is the last step of a flush
-// that wrote so many changes.
-func (s *base) expire(written int) error {
-	failed := s.expiry.expired(&s.layout, s.db, s.id, s.latest, max(expirePerCommit, 2*written), func(key []byte) error {
+// Expire implements task.Store. Cells that have expired are deleted in the
+// changelog too: the broker can't know what has, since it goes by its own clock.
+func (s *base) Expire() error {
+	failed := s.expiry.expired(&s.layout, s.db, s.id, s.latest, max(expirePerCommit, 2*len(s.held)), func(key []byte) error {
 		arena := s.task.Arena()
 		return s.log(write{key: arena.Take(append(arena.Free(), key...))}, s.latest)
 	})

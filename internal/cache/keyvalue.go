@@ -260,11 +260,10 @@ func (s *KeyValue[K, V]) Flush() error {
 			return err
 		}
 	}
-	written := len(s.dirty)
 	clear(s.dirty)
 	s.dirty = s.dirty[:0]
 	s.pinned = 0
-	return s.expire(written)
+	return nil
 }
 
 func (s *KeyValue[K, V]) flush(e *Entry[K, V]) error {

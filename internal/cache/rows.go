@@ -264,11 +264,10 @@ func (s *Rows[K, V]) Flush() error {
 			return err
 		}
 	}
-	written := len(s.dirty)
 	clear(s.dirty)
 	s.dirty = s.dirty[:0]
 	s.pinned = 0
-	return s.expire(written)
+	return nil
 }
 
 func (s *Rows[K, V]) flush(row *Row[K, V]) error {

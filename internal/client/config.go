@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"time"
@@ -146,6 +147,8 @@ func (c *Config) open(opts ...kgo.Opt) (*kgo.Client, error) {
 		// A partition that is added or resumed is fetched when the fetch that
 		// waits at its broker has returned, so that mustn't take long.
 		kgo.FetchMaxWait(fetchWait),
+		kgo.RetryBackoffFn(retryBackoff),
+		kgo.RequestRetries(100), // in effect it is time that limits them
 	}
 	if c.SASL != nil {
 		m, err := c.SASL.mechanism()
@@ -159,6 +162,14 @@ func (c *Config) open(opts ...kgo.Opt) (*kgo.Client, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	return k, nil
+}
+
+// retryBackoff is how long the library waits before it repeats a request for the
+// nth time: from 50 ms up to a second, so that a broker that was restarted is
+// noticed soon. Clients that wait for the same broker don't ask all at once.
+func retryBackoff(n int) time.Duration {
+	d := min(50*time.Millisecond<<min(n-1, 5), time.Second)
+	return d/2 + rand.N(d/2)
 }
 
 // or returns v, or otherwise where v is its type's zero value.

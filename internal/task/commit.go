@@ -14,6 +14,9 @@ type Store interface {
 	// Flush forwards what changed since the last one, if the table emits on
 	// commit, and writes it to the changelog.
 	Flush() error
+	// Expire deletes what is too old to be seen, some of it with each commit.
+	// It follows the flushes of a commit.
+	Expire() error
 	// Persist adds what was flushed, in its final form, to the batch.
 	Persist(*store.Batch)
 	// Restore takes over records of the changelog, in order.
@@ -98,6 +101,11 @@ func (t *Task) Flush() (err error) {
 			if err := t.stores[i].store.Flush(); err != nil {
 				return t.failed(err)
 			}
+		}
+	}
+	for i := range t.stores {
+		if err := t.stores[i].store.Expire(); err != nil {
+			return t.failed(err)
 		}
 	}
 	return nil

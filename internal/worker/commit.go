@@ -73,17 +73,12 @@ func (w *worker) commitSteps(ctx context.Context, units []*unit) error {
 	}
 	for _, u := range live {
 		if err := u.task.Flush(); err != nil {
-			u.failed = true
-			return &fatalError{err}
+			return u.fatal(ctx, err)
 		}
 	}
 	for _, u := range live {
 		if err := u.session.Flush(ctx); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			u.failed = true
-			return &fatalError{fmt.Errorf("task %s: %w", u.id, err)}
+			return u.fatal(ctx, fmt.Errorf("task %s: %w", u.id, err))
 		}
 	}
 	if err := w.commitOffsets(ctx, live); err != nil {
@@ -96,6 +91,20 @@ func (w *worker) commitSteps(ctx context.Context, units []*unit) error {
 		}
 	}
 	return nil
+}
+
+// fatal judges an error of a step that isn't repeated, unless it came of being
+// told to stop: then the unit isn't wanted any more, or the step is taken again.
+func (u *unit) fatal(ctx context.Context, err error) error {
+	if u.ctx.Err() != nil {
+		u.failed = true
+		return u.ctx.Err()
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return err
+	}
+	u.failed = true
+	return &fatalError{err}
 }
 
 // acked is what task.Persist wants to know of the unit's session.

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,7 +104,7 @@ func (g *globals) poll(ctx context.Context, positions map[record.TopicPartition]
 	for i := range batches {
 		b := &batches[i]
 		for _, state := range g.of[b.Topic] {
-			if err := state.Apply(b.TopicPartition, b.Records); err != nil {
+			if err := g.tolerate(state.Apply(b.TopicPartition, b.Records)); err != nil {
 				return n, err
 			}
 		}
@@ -115,6 +116,21 @@ func (g *globals) poll(ctx context.Context, positions map[record.TopicPartition]
 	}
 	g.records.Add(int64(n))
 	return n, failure
+}
+
+// tolerate asks the policy about a record that could not be applied. All others
+// of its batch have been. There is no task that could write a dead letter, so
+// that action is to skip it too; every record is still on the topic.
+func (g *globals) tolerate(err error) error {
+	var f *task.Failure
+	if !errors.As(err, &f) {
+		return err
+	}
+	if action, stop := g.in.cfg.OnFailure(f); action == task.Fail {
+		return cmp.Or(stop, err)
+	}
+	g.in.log.warn("a record of a global table is skipped", "error", f)
+	return nil
 }
 
 // follow keeps the tables up to date.

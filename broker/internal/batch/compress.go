@@ -168,33 +168,3 @@ func inflateBlock(dst, src []byte, limit int) ([]byte, error) {
 	}
 	return dst[:start+len(out)], nil
 }
-
-// deflate appends src compressed to dst.
-func deflate(dst []byte, codec Codec, src []byte) ([]byte, error) {
-	switch codec {
-	case Snappy:
-		return append(dst, s2.EncodeSnappy(nil, src)...), nil
-	case Gzip:
-		w := bytes.NewBuffer(dst)
-		return finish(w, gzip.NewWriter(w), src)
-	case LZ4:
-		w := bytes.NewBuffer(dst)
-		return finish(w, lz4.NewWriter(w), src)
-	case Zstd:
-		w := bytes.NewBuffer(dst)
-		z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
-		if err != nil {
-			return dst, err
-		}
-		return finish(w, z, src)
-	}
-	return dst, fmt.Errorf("%s is not assigned", codec)
-}
-
-func finish(w *bytes.Buffer, z io.WriteCloser, src []byte) ([]byte, error) {
-	if _, err := z.Write(src); err != nil {
-		return w.Bytes(), err
-	}
-	err := z.Close()
-	return w.Bytes(), err
-}

@@ -8,6 +8,50 @@
 // and beyond which nobody but the log sees anything. It does not know who may
 // read or write, which partitions exist, or how requests look on the wire.
 //
+// # Offsets
+//
+// At any moment, log start <= high watermark <= log end, and the last stable
+// offset lies between the first two. None of them ever moves back while the
+// log is open. Without [Fsync] the high watermark is the log end, since what
+// was written is as durable as it gets; with it, it follows the syncs. A batch
+// above it is invisible: to reads, to waits, and to a producer that sends it
+// again, who is told its offset but must wait for the high watermark as well.
+//
+// # Files
+//
+// A batch is written to the active segment by one write(2) before Append
+// returns, with the log locked. Should that fail, the file is cut back and the
+// log is as if nothing had happened. Should a sync fail, the log takes nothing
+// more until it is opened again: the kernel may have dropped what it could not
+// write, and would call a second sync a success.
+//
+// Segments and indexes are Kafka's, so that its tools can read them. Beside
+// them lie
+//
+//	checkpoint               recovery point, log start, how far compaction got
+//	leader-epoch-checkpoint  in Kafka's format; none as long as the epoch is 0
+//	<offset>.snapshot        the producers' state at that offset
+//
+// Only the first is indispensable, and it is replaced atomically. Indexes and
+// snapshots are written without a sync and checked when they are read.
+//
+// # Recovery
+//
+// Everything before the recovery point was synced and is believed. What comes
+// after is checked batch by batch, and the log ends before the first batch
+// that is torn, damaged or missing; later segments are removed. Appends after
+// the recovery point go to the same file at the same place, so no mark of an
+// orderly stop is needed: if the log ends at the recovery point there is
+// nothing to check. That records may have vanished without a trace is for the
+// broker to know, see [Options.Unclean].
+//
+// # Compaction
+//
+// The copy of a group of segments is complete and synced before it is named
+// .swap; from then on a restart finishes the replacement, before it forgets
+// the copy. A copy ends with the last batch of its group, if need be without
+// records, so that its name and its end tell which segments it replaces.
+//
 // # Locks
 //
 // Each Log has two: clean orders maintenance (retention, compaction, flushing)

@@ -65,6 +65,7 @@ type Log struct {
 	cleanedTo int64
 	retired   []retired // renamed segments that wait for their removal
 	idleBytes int64     // endBytes at the last round of retention
+	keptFrom  int64     // recovery point as of the last removal of snapshots
 	failed    error     // a sync failed: nothing more is written
 	closed    bool      // nothing is appended any more
 	released  bool      // nobody waits for anything any more

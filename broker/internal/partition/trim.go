@@ -77,8 +77,12 @@ func (l *Log) Retain(now time.Time) (Retained, error) {
 	}
 	l.idleBytes = l.endBytes
 	keep := l.synced.offset
+	moved := keep != l.keptFrom
+	l.keptFrom = keep
 	l.mu.Unlock()
-	l.dropSnapshots(keep)
+	if moved {
+		l.dropSnapshots(keep)
+	}
 	if len(gone) > 0 {
 		// The files may go only when the log start that needs them no more
 		// is on the disk.
