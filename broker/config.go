@@ -248,7 +248,7 @@ func (c Config) validate() error {
 	}
 	if c.Advertise != "" {
 		if _, _, err := splitAddress(c.Advertise); err != nil {
-			errs = append(errs, fmt.Errorf("Advertise: %w", err))
+			errs = append(errs, fmt.Errorf("advertise address: %w", err))
 		}
 	}
 	if c.Listen != "" {

@@ -149,3 +149,26 @@ func (r *result) take(topic string, key, value []byte) error {
 	r.tables[topic][string(key)] = n
 	return nil
 }
+
+// lacks is what got has less of than it should, "" if nothing. It leaves out
+// the offers, which count down as well as up.
+func (r result) lacks(got result) string {
+	var lines []string
+	for k, n := range r.doubled {
+		if got.doubled[k] < n {
+			lines = append(lines, fmt.Sprintf("out-doubled: %q is there %d times, not %d", k, got.doubled[k], n))
+		}
+	}
+	for topic, rows := range r.tables {
+		for k, n := range rows {
+			if have := got.tables[topic][k]; have < n && topic != "out-offers" {
+				lines = append(lines, fmt.Sprintf("%s: %s is %d, not %d", topic, readable(topic, k), have, n))
+			}
+		}
+	}
+	slices.Sort(lines)
+	if more := len(lines) - 20; more > 0 {
+		lines = append(lines[:20], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(lines, "\n")
+}

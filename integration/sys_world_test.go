@@ -2,12 +2,12 @@ package integration
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,6 +34,7 @@ type world struct {
 
 	feed  *kgo.Client
 	admin *kadm.Client
+	all   []*instance
 }
 
 const appID = "shop"
@@ -87,8 +88,12 @@ func (w *world) down() {
 	}
 }
 
-// end stops what is there.
+// end stops what is there still, as after a failure: a bubble is only over when
+// everything in it has ended.
 func (w *world) end() {
+	for _, i := range w.all {
+		i.die()
+	}
 	w.feed.Close()
 	w.down()
 }
@@ -98,7 +103,7 @@ func (w *world) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	b := w.broker
 	w.mu.Unlock()
 	if b == nil {
-		return nil, errors.New("connection refused: the broker is down")
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
 	}
 	return b.Dial(ctx, network, b.Addr())
 }
@@ -141,6 +146,7 @@ func (w *world) run(name, dir string, cfg worker.Config) *instance {
 	if i.Instance, err = worker.New(cfg); err != nil {
 		w.t.Fatal(err)
 	}
+	w.all = append(w.all, i)
 	var ctx context.Context
 	ctx, i.stop = context.WithCancel(context.Background())
 	go func() {
@@ -157,6 +163,32 @@ func (i *instance) leave() {
 	<-i.ended
 	if i.err != nil {
 		i.w.t.Errorf("instance %s: %v", i.name, i.err)
+	}
+}
+
+// runs is a condition: the instance runs so many tasks.
+func (i *instance) runs(tasks int) func() string {
+	return func() string {
+		n := 0
+		for _, t := range i.Status().Tasks {
+			if t.Running {
+				n++
+			}
+		}
+		if n != tasks {
+			return fmt.Sprintf("instance %s runs %d tasks, not %d", i.name, n, tasks)
+		}
+		return ""
+	}
+}
+
+// hasEnded is a condition: the instance has ended by itself.
+func (i *instance) hasEnded() string {
+	select {
+	case <-i.ended:
+		return ""
+	default:
+		return fmt.Sprintf("instance %s goes on", i.name)
 	}
 }
 
@@ -183,7 +215,7 @@ func (c *cable) dial(ctx context.Context, network, addr string) (net.Conn, error
 	isCut := c.isCut
 	c.mu.Unlock()
 	if isCut {
-		return nil, errors.New("network is unreachable: the cable is cut")
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ENETUNREACH}
 	}
 	conn, err := c.to(ctx, network, addr)
 	if err != nil {

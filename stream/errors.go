@@ -30,7 +30,8 @@ type RecordError struct {
 	Operator string // the operator and its store or topic: "Stream(flights)"
 	Task     string // sub-topology and partition: "0_3"; "global" for a global table
 	// Topic, Partition and Offset are the record's; the topic is "" if the
-	// failure was between records, in a punctuation or a commit.
+	// failure was between records, in a punctuation or a commit. There is no
+	// record to skip then, so the app stops without OnError being asked.
 	Topic     string
 	Partition int32
 	Offset    int64
@@ -78,7 +79,7 @@ const (
 func failure(policy func(*RecordError) Action) func(*task.Failure) (task.Action, error) {
 	return func(f *task.Failure) (task.Action, error) {
 		e := recordError(f)
-		if policy == nil || f.Kind == task.FailedStore {
+		if policy == nil || f.Final {
 			return task.Fail, e
 		}
 		switch policy(e) {

@@ -50,8 +50,9 @@ func (c *cluster) options(more ...kgo.Opt) []kgo.Opt {
 
 func (c *cluster) close() { c.client.Close() }
 
-// forever keeps the records of a year long past.
-var forever = "-1"
+// forever keeps the records of a year long past, and ages lets a segment hold
+// them however far apart they are.
+var forever, ages = "-1", "315360000000"
 
 // createTopics makes the topics that aren't there yet, and returns the number of
 // partitions of all of them. Topics that are there keep what they have.
@@ -65,8 +66,8 @@ func (c *cluster) createTopics(ctx context.Context, partitions int) (int, error)
 		configs map[string]*string
 		names   []string
 	}{
-		{map[string]*string{"cleanup.policy": &keep, "retention.ms": &forever}, append(inputs, deadLetters)},
-		{map[string]*string{"cleanup.policy": &compact}, outputs[:len(outputs)-1]},
+		{map[string]*string{"cleanup.policy": &keep, "retention.ms": &forever, "segment.ms": &ages}, append(inputs, deadLetters)},
+		{map[string]*string{"cleanup.policy": &compact, "segment.ms": &ages}, outputs[:len(outputs)-1]},
 	} {
 		made, err := c.admin.CreateTopics(ctx, int32(partitions), -1, group.configs, group.names...)
 		if err != nil {

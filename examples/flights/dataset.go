@@ -112,7 +112,7 @@ func readFile(from fs.FS, s source) (*file, error) {
 	if len(f.rows) == 0 {
 		return nil, fmt.Errorf("%s has no rows; nothing was loaded", name)
 	}
-	slices.SortStableFunc(f.rows, func(a, b row) int { return cmp.Compare(a.at, b.at) })
+	slices.SortFunc(f.rows, func(a, b row) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.lo, b.lo)) })
 	return f, nil
 }
 
@@ -168,11 +168,26 @@ func (f *file) add(fields []string, lo, end int) error {
 // missing is how the files write what isn't known.
 const missing = "NA"
 
+// isNumber reports whether s is a number as JSON writes it.
 func isNumber(s string) bool {
-	if _, err := strconv.ParseFloat(s, 64); err != nil {
-		return false
+	if i := strings.IndexAny(s, "eE"); i >= 0 {
+		if !isDigits(strings.TrimLeft(s[i+1:min(i+2, len(s))], "+-") + s[min(i+2, len(s)):]) {
+			return false
+		}
+		s = s[:i]
 	}
-	return json.Valid([]byte(s)) // no hex, no NaN, no leading zeros
+	whole, part, isPart := strings.Cut(strings.TrimPrefix(s, "-"), ".")
+	zeros := len(whole) > 1 && whole[0] == '0'
+	return isDigits(whole) && !zeros && (!isPart || isDigits(part))
+}
+
+func isDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // time is the row's timestamp: that of the hour it names, if it does, and for

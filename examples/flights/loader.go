@@ -65,10 +65,11 @@ func (l *loader) partition(f *file, i int, key []byte) int32 {
 	if key == nil {
 		return int32(i % l.partitions)
 	}
-	return int32(hasher.ForTopic(f.topic).Partition(&kgo.Record{Key: key}, l.partitions))
+	return int32(murmur2.Partition(&kgo.Record{Key: key}, l.partitions))
 }
 
-var hasher = kgo.StickyKeyPartitioner(nil) // by murmur2, as Kafka does
+// murmur2 is the choice of partition that all of Kafka's clients make by default.
+var murmur2 = kgo.StickyKeyPartitioner(nil).ForTopic("")
 
 // run loads until every row is in its topic, whoever wrote it.
 func (l *loader) run(ctx context.Context) error {

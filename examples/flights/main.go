@@ -55,7 +55,7 @@ func explain(err error) string {
 
 func command() *cobra.Command {
 	o := options{out: os.Stdout}
-	var csv string
+	var csv, level string
 	cmd := &cobra.Command{
 		Use:   "flights",
 		Short: "A year of departures from New York, processed as streams",
@@ -71,7 +71,7 @@ started again with the same data directory; nothing is counted twice.`,
 		SilenceErrors: true, // main prints them, once
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.start(cmd.Context(), csv)
+			return o.start(cmd.Context(), csv, level)
 		},
 	}
 	fl := cmd.Flags()
@@ -81,6 +81,7 @@ started again with the same data directory; nothing is counted twice.`,
 	fl.StringVar(&csv, "csv", "", "`directory` of the CSV files to load (default: those in the program)")
 	fl.IntVar(&o.instances, "instances", 1, "instances of the app in this process, which share its tasks")
 	fl.IntVar(&o.partitions, "partitions", 4, "partitions of the topics that are created")
+	fl.StringVar(&level, "log-level", "warn", "what to tell of the inner workings: debug, info, warn or error")
 	fl.BoolVar(&o.keep, "keep", false, "keep broker and app up when all is processed")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
@@ -89,9 +90,13 @@ started again with the same data directory; nothing is counted twice.`,
 }
 
 // start checks what the flags say, and runs.
-func (o options) start(ctx context.Context, csv string) (err error) {
+func (o options) start(ctx context.Context, csv, level string) (err error) {
 	if o.instances < 1 || o.partitions < 1 {
 		return errors.New("--instances and --partitions must be at least 1")
+	}
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
+		return fmt.Errorf("--log-level %q is not one of debug, info, warn, error", level)
 	}
 	if o.files, err = fs.Sub(embedded, "data"); err != nil {
 		return err
@@ -101,6 +106,6 @@ func (o options) start(ctx context.Context, csv string) (err error) {
 	}
 	o.state = o.data
 	o.progress = newProgress(os.Stderr)
-	o.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	o.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: least}))
 	return run(ctx, o)
 }

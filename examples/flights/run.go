@@ -33,6 +33,7 @@ type options struct {
 	out      io.Writer // the summary
 	progress *progress
 	log      *slog.Logger
+	look     func(position) // is told how far the app is, for tests
 }
 
 // errInterrupted is a run that was told to end before its work was done.
@@ -196,6 +197,9 @@ func (o options) watch(ctx context.Context, c *cluster, apps []*stream.App, load
 			return err
 		}
 		o.progress.show(at, statusOf(apps))
+		if o.look != nil {
+			o.look(at)
+		}
 		select {
 		case <-loaded:
 			if at.lag == 0 && before.lag == 0 && at.ends == before.ends {

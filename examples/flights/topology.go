@@ -67,17 +67,13 @@ var (
 	seenStore    = state.New("visibility", serde.String, serde.Pointer(serde.Msgpack[Departures]()))
 )
 
-// A year goes by in seconds here. So windows stay open however far one partition
-// runs ahead of another, and what is kept is kept for ever: brokers go by the
-// clock on the wall, to which all of this is long past.
-const (
-	anyLag = 370 * 24 * time.Hour
-	ever   = 50 * 365 * 24 * time.Hour
-)
-
+// A year goes by in seconds here, and one partition may run ahead of another by
+// most of it: where flights of several partitions meet again, no window closes
+// before the year is over. Rotations are counted where the flights are read, in
+// order; a day of grace is more than they need.
 var (
-	day  = window.Tumbling(24 * time.Hour).Grace(anyLag).Retention(ever)
-	rest = window.Session(6 * time.Hour).Grace(anyLag).Retention(ever)
+	day  = window.Tumbling(24 * time.Hour).Grace(370 * 24 * time.Hour)
+	rest = window.Session(6 * time.Hour).Grace(24 * time.Hour)
 )
 
 // topology answers five questions about a year of departures.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -111,6 +112,10 @@ func unreachable(brokers []string, err error) error {
 // Transient tells whether err may be gone when the same is tried again: nobody
 // answered, or who did wasn't able to right now.
 func Transient(err error) bool {
+	// The library leaves it to its callers what to do about a refused
+	// connection, which is what a broker that is being restarted answers.
+	var op *net.OpError
 	return kgo.IsRetryableBrokerErr(err) || kerr.IsRetriable(err) ||
+		errors.As(err, &op) && op.Op == "dial" ||
 		errors.Is(err, ErrUnreachable) || errors.Is(err, context.DeadlineExceeded)
 }

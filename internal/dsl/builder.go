@@ -107,5 +107,8 @@ func (b *Builder) SharedStore(s topology.Store, types string) (st *topology.Stor
 	if old.types != types {
 		b.Fail(s.At, "store %q holds %s here and %s at %s; use one declaration of it in both places", s.Name, types, old.types, old.store.At)
 	}
+	if k := old.store.Kind; k != topology.KeyValue {
+		b.Fail(s.At, "store %q is the %s store of the operator at %s, and a processor can use key-value stores only; declare another with state.New", s.Name, k, old.store.At)
+	}
 	return old.store, false
 }

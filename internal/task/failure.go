@@ -46,6 +46,8 @@ type Failure struct {
 	Offset    int64
 	Time      int64
 	Err       error
+	// Final says that no action can go past it: there is no record to skip.
+	Final bool
 }
 
 func (f *Failure) Error() string {

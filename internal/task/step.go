@@ -128,7 +128,8 @@ func (t *Task) failed(err error) error {
 }
 
 func (t *Task) fatal(f *Failure) error {
-	if _, stop := t.cfg.OnFailure(&Failure{Task: f.Task, Kind: FailedStore, Operator: f.Operator, Topic: f.Topic, Partition: f.Partition, Offset: f.Offset, Time: f.Time, Err: f.Err}); stop != nil {
+	f.Final = true
+	if _, stop := t.cfg.OnFailure(f); stop != nil {
 		return stop
 	}
 	return f

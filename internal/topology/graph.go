@@ -131,8 +131,15 @@ func (g *Graph) Add(n *Node) *Node {
 }
 
 // Fail records a mistake of the user's at a call; Check reports all of them.
+// The same mistake, met twice, is reported once.
 func (g *Graph) Fail(at, format string, args ...any) {
-	g.errs = append(g.errs, &BuildError{At: at, Problem: fmt.Sprintf(format, args...)})
+	e := &BuildError{At: at, Problem: fmt.Sprintf(format, args...)}
+	for _, old := range g.errs {
+		if old.Error() == e.Error() {
+			return
+		}
+	}
+	g.errs = append(g.errs, e)
 }
 
 // BuildError is one mistake in a topology.

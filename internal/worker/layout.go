@@ -126,11 +126,28 @@ func (l *layout) held(owned []record.TopicPartition) []assign.Task {
 // expires by time either, not even that of windows: the broker would go by its
 // own clock, and delete the state of an application that works through last
 // year's records. Stores write tombstones for what expires by stream time.
-// Timestamps are the records' own, however far they are from the broker's clock.
+// Timestamps are the records' own, however far they are from the broker's clock,
+// and from each other: a broker rolls a segment when a record is segment.ms older
+// or newer than its first, which would make thousands of segments of last year's
+// records. So segments go by size, and are small, since only whole ones that are
+// not being written to are deleted and compacted.
 const (
-	repartitionSegment = "52428800" // small, as whole segments are deleted
-	anyTime            = "9223372036854775807"
+	internalSegment = "52428800"
+	anyAge          = "315360000000" // ten years
+	anyTime         = "9223372036854775807"
 )
+
+// settings are those of an internal topic.
+func settings(cleanup string) map[string]string {
+	s := map[string]string{
+		"cleanup.policy": cleanup, "segment.bytes": internalSegment, "segment.ms": anyAge,
+		"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": anyTime,
+	}
+	if cleanup == "delete" {
+		s["retention.ms"] = "-1"
+	}
+	return s
+}
 
 // internalTopics are the topics that the application needs of its own.
 func (l *layout) internalTopics(g *topology.Graph, replication int16) []client.NewTopic {
@@ -142,10 +159,7 @@ func (l *layout) internalTopics(g *topology.Graph, replication int16) []client.N
 		name := t.Physical(l.app)
 		out = append(out, client.NewTopic{
 			Name: name, Partitions: int32(l.counts[name]), Replication: replication,
-			Configs: map[string]string{
-				"cleanup.policy": "delete", "retention.ms": "-1", "segment.bytes": repartitionSegment,
-				"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": anyTime,
-			},
+			Configs: settings("delete"),
 		})
 	}
 	for _, sub := range l.subs {
@@ -156,9 +170,7 @@ func (l *layout) internalTopics(g *topology.Graph, replication int16) []client.N
 			out = append(out, client.NewTopic{
 				Name: s.ChangelogTopic(l.app), Partitions: int32(sub.Tasks(l.app, l.counts)),
 				Replication: replication,
-				Configs: map[string]string{
-					"cleanup.policy": "compact", "message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": anyTime,
-				},
+				Configs:     settings("compact"),
 			})
 		}
 	}

@@ -256,6 +256,7 @@ func TestWhatIsNotCommittedIsDoneAgain(t *testing.T) {
 	if err := a.wait(t); err != nil {
 		t.Fatal(err)
 	}
+	throwOut(t, cfg) // as it would be when its session times out
 	b := start(t, Config{Client: cfg, Plan: countPlan(), StateDir: dir})
 	until(t, "everything is processed again", func() bool { return processed(b) >= 6000 })
 	b.end(t)

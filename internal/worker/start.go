@@ -125,8 +125,11 @@ func (in *Instance) sleep(ctx context.Context, d time.Duration) error {
 func (in *Instance) retry(ctx context.Context, what string, f func() error) error {
 	for n := 1; ; n++ {
 		err := f()
-		if err == nil || ctx.Err() != nil || !client.Transient(err) {
+		switch {
+		case err == nil || !client.Transient(err):
 			return err
+		case ctx.Err() != nil: // which is why it is given up, rather than err
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
 		in.log.warn("no answer from the brokers, asking again", "for", what, "error", err)
 		if err := in.sleep(ctx, min(time.Duration(n)*100*time.Millisecond, 2*time.Second)); err != nil {

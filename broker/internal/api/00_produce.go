@@ -45,6 +45,7 @@ func (s *Server) produce(r *wire.Request) (wire.Reply, bool, error) {
 	for i := range p.topics {
 		s.appendTopic(img, &p.topics[i], p.version >= 13, acks)
 	}
+	r.Reusable = true // the logs have copied what they want
 	switch {
 	case acks == 0 && p.failed():
 		return nil, false, errors.New("a batch that is not acknowledged was refused")

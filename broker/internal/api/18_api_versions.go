@@ -1,8 +1,6 @@
 package api
 
 import (
-	"fmt"
-
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -38,8 +36,8 @@ func (s *Server) apiVersions(r *wire.Request) (wire.Reply, error) {
 			return nil, err
 		}
 	}
-	if err := req.ReadFrom(r.Body); err != nil {
-		return nil, fmt.Errorf("%w: %w", wire.ErrFrame, err)
+	if err := decode(r, req); err != nil {
+		return nil, err
 	}
 	resp := req.ResponseKind().(*kmsg.ApiVersionsResponse)
 	if r.Version >= 3 && !(softwareName(req.ClientSoftwareName) && softwareName(req.ClientSoftwareVersion)) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -211,6 +212,56 @@ func TestIncrement(t *testing.T) {
 		value, ok := got["cleanup.policy"]
 		if err == nil && (value != c.want && ok || ok == (c.want == "-")) {
 			t.Errorf("%s: %q", name, value)
+		}
+	}
+}
+
+// fill sets every field that can be set to something, with arrays of n
+// elements.
+func fill(v reflect.Value, n int) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if name := v.Type().Field(i).Name; name != "Version" && name != "UnknownTags" {
+				fill(v.Field(i), n)
+			}
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), n)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), n, n))
+		for i := range n {
+			fill(v.Index(i), n)
+		}
+	case reflect.String:
+		v.SetString("name")
+	case reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		v.SetInt(1)
+	}
+}
+
+// TestSchemas compares the schemas with the generated encoders: they must read
+// exactly the bytes of a request.
+func TestSchemas(t *testing.T) {
+	for _, a := range table() {
+		if a.key == keyProduce {
+			continue
+		}
+		for v := a.min; v <= a.max; v++ {
+			for n := range 3 {
+				r := kmsg.RequestForKey(a.key)
+				fill(reflect.ValueOf(r).Elem(), n)
+				r.SetVersion(v)
+				body := r.AppendTo(nil)
+				s := schemas[a.key]
+				if err := s.Check(body, v); err != nil {
+					t.Errorf("%s v%d with arrays of %d: %v", kmsg.NameForKey(a.key), v, n, err)
+				}
+				if err := s.Check(body[:max(0, len(body)-1)], v); err == nil && len(body) > 0 {
+					t.Errorf("%s v%d with arrays of %d: a byte is not looked at", kmsg.NameForKey(a.key), v, n)
+				}
+			}
 		}
 	}
 }

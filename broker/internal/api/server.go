@@ -57,10 +57,9 @@ func NewServer(o Options) *Server { return &Server{o} }
 // didn't offer.
 var errUnsupported = errors.New("API key or version is not served")
 
-// plainRequestBytes is the largest request of all APIs but Produce. Decoding
-// can take many times the bytes that come in, so this bounds the memory that a
-// request of almost nothing but array lengths costs.
-const plainRequestBytes = 4 << 20
+// plainRequestBytes is the largest request of all APIs but Produce. Decoded, a
+// request takes several times its bytes.
+const plainRequestBytes = 8 << 20
 
 // RequestBytes is the largest request of an API.
 func (s *Server) RequestBytes(key int16) int {
@@ -91,11 +90,22 @@ func (s *Server) Handle(ctx context.Context, r *wire.Request) (wire.Reply, bool,
 			return nil, false, err
 		}
 	}
-	if err := body.ReadFrom(r.Body); err != nil {
-		return nil, false, fmt.Errorf("%w: %w", wire.ErrFrame, err)
+	if err := decode(r, body); err != nil {
+		return nil, false, err
 	}
 	reply, err := a.handle(s, r, body)
 	return reply, flexible, err
+}
+
+// decode decodes a body whose shape has been checked.
+func decode(r *wire.Request, into kmsg.Request) error {
+	if err := schemas[r.Key].Check(r.Body, r.Version); err != nil {
+		return err
+	}
+	if err := into.ReadFrom(r.Body); err != nil {
+		return fmt.Errorf("%w: %w", wire.ErrFrame, err)
+	}
+	return nil
 }
 
 // handler runs the first stage of one API.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"unicode/utf16"
 
@@ -131,13 +132,16 @@ func (c *Groups) all() []*shard {
 }
 
 // javaHash is the hash that Kafka finds a group's partition with, so that a
-// copied offsets topic is read right: that of a Java string, sign cut off.
+// copied offsets topic is read right: the magnitude of a Java string's hash.
 func javaHash(s string) uint32 {
-	var h uint32
+	var h int32
 	for _, u := range utf16.Encode([]rune(s)) {
-		h = 31*h + uint32(u)
+		h = 31*h + int32(u)
 	}
-	return h & 0x7fffffff
+	if h == math.MinInt32 {
+		return 0
+	}
+	return uint32(max(h, -h))
 }
 
 // notStored is the error code for a step that could not be stored: clients try

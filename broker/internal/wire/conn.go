@@ -84,11 +84,12 @@ var errPeerClosed = errors.New("closed by the peer")
 // read reads requests and runs their first stage.
 func (s *session) read(ctx context.Context) error {
 	r := bufio.NewReaderSize(s.conn, 64<<10)
+	var spare []byte
 	for {
 		if err := s.awaitFrame(r); err != nil {
 			return err
 		}
-		frame, err := readFrame(r, s.opt.RequestBytes)
+		frame, err := readFrame(r, spare, s.opt.RequestBytes)
 		if err != nil {
 			return err
 		}
@@ -98,6 +99,10 @@ func (s *session) read(ctx context.Context) error {
 		}
 		req := &Request{Header: head, Body: body, Client: s.conn.RemoteAddr(), Local: s.opt.Local}
 		reply, flexible, err := s.handle(ctx, req)
+		spare = nil
+		if req.Reusable && cap(frame) <= maxSpare {
+			spare = frame
+		}
 		if err != nil {
 			return fmt.Errorf("request with key %d version %d: %w", head.Key, head.Version, err)
 		}
@@ -109,6 +114,9 @@ func (s *session) read(ctx context.Context) error {
 		}
 	}
 }
+
+// maxSpare bounds the memory that a connection keeps for its next request.
+const maxSpare = 2 << 20
 
 // awaitFrame waits for the first byte of a frame. A frame that has begun must
 // end soon, so that slow peers can't hold memory.

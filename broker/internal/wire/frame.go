@@ -20,8 +20,9 @@ const minFrame = 8
 const grow = 1 << 20
 
 // readFrame reads one length-prefixed frame, at most as large as limit allows
-// for its API key. The error is io.EOF if the peer closed between two frames.
-func readFrame(r *bufio.Reader, limit func(key int16) int) ([]byte, error) {
+// for its API key, into spare if it is large enough. The error is io.EOF if the
+// peer closed between two frames.
+func readFrame(r *bufio.Reader, spare []byte, limit func(key int16) int) ([]byte, error) {
 	head, err := r.Peek(4)
 	if err != nil {
 		if len(head) > 0 {
@@ -43,7 +44,12 @@ func readFrame(r *bufio.Reader, limit func(key int16) int) ([]byte, error) {
 	if _, err := r.Discard(4); err != nil {
 		return nil, noEOF(err)
 	}
-	buf := make([]byte, min(size, grow))
+	var buf []byte
+	if size <= int64(cap(spare)) {
+		buf = spare[:size]
+	} else {
+		buf = make([]byte, min(size, grow))
+	}
 	if _, err := io.ReadFull(r, buf); err != nil {
 		return nil, noEOF(err)
 	}

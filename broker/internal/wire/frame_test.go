@@ -33,7 +33,7 @@ func TestReadFrame(t *testing.T) {
 		"huge":                  {[]byte{0x7f, 0xff, 0xff, 0xff, 0, 1}, ErrFrame},
 		"too large for the key": {frame(make([]byte, 101)), ErrFrame},
 	} {
-		got, err := readFrame(bufio.NewReader(bytes.NewReader(c.in)), limit(100))
+		got, err := readFrame(bufio.NewReader(bytes.NewReader(c.in)), make([]byte, 10), limit(100))
 		if !errors.Is(err, c.want) || err == nil && !bytes.Equal(got, ok) {
 			t.Errorf("%s: %x, %v; want %v", name, got, err, c.want)
 		}
@@ -45,7 +45,7 @@ func TestReadFrame_LargerThanFirstAllocation(t *testing.T) {
 	for i := range in {
 		in[i] = byte(i * 7)
 	}
-	got, err := readFrame(bufio.NewReader(bytes.NewReader(frame(in))), limit(len(in)))
+	got, err := readFrame(bufio.NewReader(bytes.NewReader(frame(in))), nil, limit(len(in)))
 	if err != nil || !bytes.Equal(got, in) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}

@@ -11,6 +11,9 @@ type Request struct {
 	// Body is what follows the header. A request with a flexible header still
 	// has the header's tagged fields at the front; Flexible removes them.
 	Body []byte
+	// Reusable is set by the first stage if nothing refers to Body any more, so
+	// that its memory can take the next request.
+	Reusable bool
 	// Client is the address of the peer.
 	Client net.Addr
 	// Local says that the request came through Dial, not through a socket.
