@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"strconv"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/leatstream/leat/broker/internal/api"
 	"github.com/leatstream/leat/broker/internal/vfs"
 	"github.com/leatstream/leat/internal/clock"
+	"github.com/leatstream/leat/internal/invariant"
 )
 
 // Durability says what an acknowledged produce request (or offset commit) has
@@ -46,7 +46,7 @@ var (
 // not positive.
 func Interval(d time.Duration) Durability {
 	if d <= 0 {
-		panic(fmt.Sprintf("broker: Interval(%v): the interval must be positive", d))
+		invariant.Violated("broker: Interval(%v): the interval must be positive", d)
 	}
 	return Durability{kind: durabilityInterval, every: d}
 }
@@ -254,11 +254,6 @@ func (c Config) validate() error {
 	if c.Listen != "" {
 		if err := c.validateListen(); err != nil {
 			errs = append(errs, err)
-		}
-	}
-	if c.Dir != "" {
-		if fi, err := os.Stat(c.Dir); err == nil && !fi.IsDir() {
-			errs = append(errs, fmt.Errorf("data directory %s is not a directory", c.Dir))
 		}
 	}
 	if len(errs) == 0 {

@@ -33,7 +33,7 @@ func crashed(t *testing.T, dir string, f func(*crash)) { crashedWith(t, dir, sel
 func crashedWith(t *testing.T, dir string, cfg worker.Config, f func(*crash)) {
 	dirs := newFolders(t)
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, dir, 3, shop(), append(shopInputs, shopOutputs...))
+		w := newWorld(t, dir, 3)
 		defer w.end()
 		c := &crash{world: w, f: newTraffic(7, time.Now()), dirs: dirs}
 		warm := w.run("warm", dirs.fresh(), often)

@@ -15,27 +15,30 @@ var (
 	soakSeed = flag.Uint64("soak-seed", 0, "the seed with which TestMetamorphic begins, to repeat a failure; 0 is one that differs each time")
 )
 
+// seeds runs f with a few seeds, or with as many as there is time for.
+func seeds(t *testing.T, few int, f func(t *testing.T, seed uint64, dirs *folders)) {
+	seed, began := *soakSeed, time.Now()
+	if seed == 0 {
+		seed = uint64(began.UnixNano())
+	}
+	for n := 0; n < few || time.Since(began) < *soak; n++ {
+		ok := t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			dirs := newFolders(t)
+			bubble(t, func(t *testing.T) { f(t, seed, dirs) })
+		})
+		if !ok {
+			t.Fatalf("repeat with: go test -tags synctests ./integration -run '^%s$' -args -soak-seed %d", t.Name(), seed)
+		}
+		seed++
+	}
+}
+
 // TestMetamorphic runs the shop in many ways: with any number of partitions,
 // workers and instances that come and go in order, with large and tiny caches,
 // with seldom and frequent commits. The results must be the same, exactly: who
 // leaves in order loses nothing and does nothing twice. They are compared with a
 // computation that knows nothing of streams.
-func TestMetamorphic(t *testing.T) {
-	seed, began := *soakSeed, time.Now()
-	if seed == 0 {
-		seed = uint64(began.UnixNano())
-	}
-	for n := 0; n < 3 || time.Since(began) < *soak; n++ {
-		ok := t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			dirs := newFolders(t)
-			bubble(t, func(t *testing.T) { metamorphosis(t, seed, dirs) })
-		})
-		if !ok {
-			t.Fatalf("repeat with: go test ./integration -run TestMetamorphic -args -soak-seed %d", seed)
-		}
-		seed++
-	}
-}
+func TestMetamorphic(t *testing.T) { seeds(t, 3, metamorphosis) }
 
 // folders hands out directories for state: made outside of a bubble, as they
 // are removed after it.
@@ -56,7 +59,7 @@ func pick[T any](rng *rand.Rand, vs ...T) T { return vs[rng.IntN(len(vs))] }
 
 func metamorphosis(t *testing.T, seed uint64, dirs *folders) {
 	rng := rand.New(rand.NewPCG(seed, 2))
-	w := newWorld(t, "", pick(rng, 1, 2, 3, 5), shop(), append(shopInputs, shopOutputs...))
+	w := newWorld(t, "", pick(rng, 1, 2, 3, 5))
 	defer w.end()
 	f := newTraffic(seed, time.Now())
 	settings := worker.Config{

@@ -2,10 +2,13 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -25,6 +28,8 @@ import (
 type world struct {
 	t          *testing.T
 	dir        string // the broker's, "" for memory
+	addr       string // where the broker listens, "" for nowhere
+	remote     string // the address of a broker that is another process
 	partitions int
 	topo       *stream.Topology
 	log        *slog.Logger
@@ -39,33 +44,50 @@ type world struct {
 
 const appID = "shop"
 
-// newWorld starts a broker and makes the topics. The world must be ended by the
-// caller, inside the bubble if there is one.
-func newWorld(t *testing.T, dir string, partitions int, topo *stream.Topology, topics []string) *world {
+// newWorld starts a broker and makes the shop's topics. The world must be ended
+// by the caller, inside the bubble if there is one.
+func newWorld(t *testing.T, dir string, partitions int) *world {
 	t.Helper()
-	w := &world{t: t, dir: dir, partitions: partitions, topo: topo, log: slog.New(slog.DiscardHandler)}
-	if os.Getenv("LEAT_LOG") != "" {
-		w.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	}
+	w := &world{t: t, dir: dir, partitions: partitions, topo: shop(), log: testLog()}
 	w.up()
-	for _, topic := range topics {
-		if err := w.broker.CreateTopic(context.Background(), topic, partitions, broker.TopicConfig{Name: "retention.ms", Value: "-1"}); err != nil {
-			t.Fatal(err)
-		}
+	w.populate()
+	return w
+}
+
+// testLog is silent, if nothing else is wished.
+func testLog() *slog.Logger {
+	if os.Getenv("LEAT_LOG") != "" {
+		return slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
+	return slog.New(slog.DiscardHandler)
+}
+
+// populate makes the topics and the client.
+func (w *world) populate() {
+	w.t.Helper()
 	var err error
 	w.feed, err = kgo.NewClient(kgo.SeedBrokers("broker:1"), kgo.Dialer(w.dial), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	w.admin = kadm.NewClient(w.feed)
-	return w
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	forever := "-1"
+	resp, err := w.admin.CreateTopics(ctx, int32(w.partitions), 1, map[string]*string{"retention.ms": &forever},
+		append(slices.Clone(shopInputs), shopOutputs...)...)
+	if err == nil {
+		err = resp.Error()
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // up starts the broker, on the data that it had.
 func (w *world) up() {
 	w.t.Helper()
-	b, err := broker.Start(broker.Config{Dir: w.dir, DisableAutoCreate: true, Logger: w.log})
+	b, err := broker.Start(broker.Config{Dir: w.dir, Listen: w.addr, DisableAutoCreate: true, Logger: w.log})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -99,11 +121,15 @@ func (w *world) end() {
 }
 
 func (w *world) dial(ctx context.Context, network, _ string) (net.Conn, error) {
+	if w.remote != "" {
+		var d net.Dialer
+		return d.DialContext(ctx, network, w.remote)
+	}
 	w.mu.Lock()
 	b := w.broker
 	w.mu.Unlock()
 	if b == nil {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}
 	return b.Dial(ctx, network, b.Addr())
 }
@@ -215,7 +241,7 @@ func (c *cable) dial(ctx context.Context, network, addr string) (net.Conn, error
 	isCut := c.isCut
 	c.mu.Unlock()
 	if isCut {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ENETUNREACH}
+		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
 	}
 	conn, err := c.to(ctx, network, addr)
 	if err != nil {
@@ -255,6 +281,13 @@ func (c *cable) refuse(api int16) {
 	c.drop = func(b []byte) bool { return len(b) > 8 && int16(b[4])<<8|int16(b[5]) == api }
 }
 
+// pass undoes refuse.
+func (c *cable) pass() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop = nil
+}
+
 // plug is one connection.
 type plug struct {
 	net.Conn
@@ -267,9 +300,22 @@ func (p *plug) Write(b []byte) (int, error) {
 	p.cable.mu.Unlock()
 	if drop != nil && drop(b) {
 		_ = p.Conn.Close()
-		return 0, fmt.Errorf("broken pipe: this request doesn't get through")
 	}
-	return p.Conn.Write(b)
+	n, err := p.Conn.Write(b)
+	return n, reset("write", err)
+}
+
+func (p *plug) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	return n, reset("read", err)
+}
+
+// reset gives a cut connection the error that TCP would.
+func reset(op string, err error) error {
+	if errors.Is(err, io.ErrClosedPipe) {
+		return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(op, syscall.ECONNRESET)}
+	}
+	return err
 }
 
 func (p *plug) Close() error {

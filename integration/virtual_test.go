@@ -13,7 +13,7 @@ func TestVirtualHour(t *testing.T) {
 	began := time.Now()
 	dirs := []string{t.TempDir(), t.TempDir()}
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, "", 3, shop(), append(shopInputs, shopOutputs...))
+		w := newWorld(t, "", 3)
 		defer w.end()
 		f := newTraffic(1, time.Now())
 		a := w.run("a", dirs[0], worker.Config{Workers: 1, CommitInterval: time.Second})

@@ -57,6 +57,11 @@ type Config struct {
 	// gives up. The default is 30 s.
 	StartTimeout time.Duration
 
+	// SessionTimeout is after how long without a sign of life an instance is
+	// taken for dead and its tasks are given to others. Brokers allow 6 s to
+	// 30 min; the default is 10 s.
+	SessionTimeout time.Duration
+
 	// OnError decides what becomes of a record that can't be processed. It is
 	// called by the goroutine of the record's task, so several at a time. The
 	// default is to stop the app ([Fail]), which loses nothing.
@@ -108,8 +113,8 @@ func (c Config) Check() error {
 	if c.TLS != nil && c.Dial != nil {
 		report("TLS and Dial are both set; let Dial open the encrypted connection")
 	}
-	if c.Workers < 0 || c.CommitInterval < 0 || c.CacheBytes < 0 || c.StartTimeout < 0 {
-		report("Workers, CommitInterval, CacheBytes and StartTimeout must not be negative")
+	if c.Workers < 0 || c.CommitInterval < 0 || c.CacheBytes < 0 || c.StartTimeout < 0 || c.SessionTimeout < 0 {
+		report("Workers, CommitInterval, CacheBytes, StartTimeout and SessionTimeout must not be negative")
 	}
 	return errors.Join(errs...)
 }
@@ -118,6 +123,9 @@ func (c Config) Check() error {
 func (c Config) engine(t *Topology) (worker.Config, error) {
 	if c.CommitInterval == 0 {
 		c.CommitInterval = time.Second
+	}
+	if c.SessionTimeout == 0 {
+		c.SessionTimeout = 10 * time.Second
 	}
 	if c.DeadLetterTopic == "" && c.OnError != nil {
 		c.DeadLetterTopic = c.ApplicationID + "-dead-letters"
@@ -133,7 +141,7 @@ func (c Config) engine(t *Topology) (worker.Config, error) {
 		App: c.ApplicationID, Plan: t.plan,
 		Client:  client.Config{Brokers: c.Brokers, Dial: c.Dial, TLS: c.TLS},
 		Workers: c.Workers, CommitInterval: c.CommitInterval, CacheBytes: c.CacheBytes,
-		StateDir: c.StateDir, Replication: c.ReplicationFactor, StartTimeout: c.StartTimeout,
+		StateDir: c.StateDir, Replication: c.ReplicationFactor, StartTimeout: c.StartTimeout, SessionTimeout: c.SessionTimeout,
 		OnFailure: failure(c.OnError), DeadLetters: c.DeadLetterTopic,
 		Logger: c.Logger, Clock: c.Clock, Meter: c.MeterProvider,
 	}

@@ -281,3 +281,28 @@ func TestLaw_CommitsAndRestartsDontMatter(t *testing.T) {
 		})
 	}
 }
+
+// What has expired is not seen, also while it still waits for a commit: records
+// that once were joined or not, as commits came.
+func TestLaw_ExpiredBeforeTheCommit(t *testing.T) {
+	cases := map[string][]step{
+		"sessions on update":   {{"a", "y", 0, 1000, 0}, {"a", "x", 0, 1006, 7}, {"a", "x", 0, 1015, 7}, {"a", "y", 0, 1008, 7}},
+		"left join of streams": {{"a", "z", 0, 993, 0}, {"a", "x", 0, 1007, 7}, {"a", "x", 0, 1019, 7}, {"b", "z", 0, 979, 7}},
+	}
+	for _, l := range laws {
+		steps, ok := cases[l.name]
+		if !ok {
+			continue
+		}
+		delete(cases, l.name)
+		calm, rough := newEngine(t, 1<<20, l.build), newEngine(t, 1, l.build)
+		play(calm, steps, false)
+		play(rough, steps, true)
+		if want, got := calm.lines("out"), rough.lines("out"); !slices.Equal(got, want) {
+			t.Errorf("%s: with commits:\n%q\nwithout:\n%q", l.name, got, want)
+		}
+	}
+	for name := range cases {
+		t.Errorf("there is no law %q", name)
+	}
+}

@@ -103,7 +103,7 @@ func script(t *testing.T, build func(*stream.Builder), in, want string) *streamt
 			if r.NoValue {
 				r.Value = textOf("-")
 			}
-			fmt.Fprintf(&got, "%d %s %s %d\n", n, r.Key, *r.Value, r.Time.UnixMilli())
+			got.WriteString(clean(fmt.Sprintf("%d %s %s %d", n, r.Key, *r.Value, r.Time.UnixMilli())))
 		}
 	}
 	if g, w := got.String(), clean(want); g != w {

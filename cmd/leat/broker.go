@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,7 +46,7 @@ Durability says what an acknowledged record has survived:
 	fl.IntVar(&f.partitions, "partitions", 1, "partitions of topics created without saying how many")
 	fl.BoolVar(&f.noAutoCreate, "no-auto-create", false, "don't create topics because a client asks for them")
 	fl.StringVar(&f.clusterID, "cluster-id", "", "`id` of the cluster (default one made up and kept in the data directory)")
-	fl.DurationVar(&f.rebalanceDelay, "group-initial-rebalance-delay", 3*time.Second, "how long the first rebalance of a group waits for more members")
+	fl.DurationVar(&f.rebalanceDelay, "group-initial-rebalance-delay", 0, "how long the first rebalance of a group waits for more members (Kafka: 3s)")
 	fl.DurationVar(&f.offsetsRetention, "offsets-retention", 7*24*time.Hour, "how long offsets of groups without members are kept; negative is for ever")
 	fl.BoolVar(&f.insecure, "insecure", false, "allow --listen to be reached from other machines, without encryption or authentication")
 	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -66,7 +65,7 @@ func (f *brokerFlags) run(cmd *cobra.Command) error {
 	if f.partitions < 1 {
 		return fmt.Errorf("--partitions is %d; it must be positive", f.partitions)
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 	b, err := broker.Start(broker.Config{
 		Dir: f.data, Listen: f.listen, Advertise: f.advertise, AllowRemote: f.insecure,
 		Durability: durability, ClusterID: f.clusterID,

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -46,14 +47,7 @@ func newRoot() *cobra.Command {
 
 // oneLine is an error on one line, with what it most likely means first.
 func oneLine(err error) string {
-	text := ""
-	for _, r := range err.Error() {
-		if r == '\n' {
-			text += "; "
-			continue
-		}
-		text += string(r)
-	}
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
 	if errors.Is(err, syscall.ENOSPC) {
 		return "no space left on the disk: " + text
 	}

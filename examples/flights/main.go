@@ -107,5 +107,9 @@ func (o options) start(ctx context.Context, csv, level string) (err error) {
 	o.state = o.data
 	o.progress = newProgress(os.Stderr)
 	o.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: least}))
-	return run(ctx, o)
+	unlock, err := lock(o.data)
+	if err != nil {
+		return err
+	}
+	return errors.Join(run(ctx, o), unlock())
 }

@@ -43,7 +43,7 @@ func (r *results) apply(rec *kgo.Record) error {
 	case rotations.Name():
 		return set(r.Rotations, rotations.Value(), rec)
 	case visibility.Name():
-		return set(r.Visibility, serde.JSON[Departures](), rec)
+		return set(r.Visibility, visibility.Value(), rec)
 	case deadLetters:
 		r.DeadLetters++
 	}

@@ -59,6 +59,7 @@ func checkResults(t *testing.T, c *cluster) {
 }
 
 func TestRun_Instances(t *testing.T) {
+	t.Parallel()
 	c := testBroker(t)
 	o := testOptions(t, c)
 	o.instances = 3
@@ -78,6 +79,7 @@ func TestRun_Instances(t *testing.T) {
 // TestRun_Restart stops a run as soon as it has processed something, and again
 // half-way; what was left is done by a last one, with another directory.
 func TestRun_Restart(t *testing.T) {
+	t.Parallel()
 	c := testBroker(t)
 	o := testOptions(t, c)
 	for _, stopAt := range []int64{1, testFlights / 2} {
@@ -105,6 +107,7 @@ func TestRun_Restart(t *testing.T) {
 
 // TestRun_Garbage writes what isn't a flight among the flights.
 func TestRun_Garbage(t *testing.T) {
+	t.Parallel()
 	c := testBroker(t)
 	o := testOptions(t, c)
 	if _, err := c.createTopics(t.Context(), o.partitions); err != nil {

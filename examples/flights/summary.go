@@ -36,6 +36,10 @@ func (o options) summarize(ctx context.Context, c *cluster, took time.Duration) 
 		fmt.Fprintf(o.out, "\n%d records could not be read; they are in the topic %s.\n", r.DeadLetters, deadLetters)
 	}
 	did := o.progress.figures.processed
+	if did == 0 {
+		fmt.Fprintln(o.out, "\nAll was processed before; there was nothing left to do.")
+		return nil
+	}
 	fmt.Fprintf(o.out, "\n%d records processed here in %.1f s (%.0f records/s)\n",
 		did, took.Seconds(), float64(did)/took.Seconds())
 	return nil
@@ -89,7 +93,8 @@ func (r *results) printGroups(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "%d\t\t\t\t\t %s\n", r.DestZones[z].Flights, z)
 	}
 	fmt.Fprint(w, "\nflights\tdelayed\t\t\t\t visibility in miles\n")
-	for _, v := range slices.Sorted(maps.Keys(r.Visibility)) {
+	byLength := func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b)) } // 9, 10, unknown
+	for _, v := range slices.SortedFunc(maps.Keys(r.Visibility), byLength) {
 		d := r.Visibility[v]
 		fmt.Fprintf(w, "%d\t%.1f %%\t\t\t\t %s\n", d.Flights, share(d.Delayed, d.Flights), v)
 	}

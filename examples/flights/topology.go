@@ -32,24 +32,23 @@ var (
 	makers      = topic.New("makers", serde.String, serde.JSON[Maker]())
 	destZones   = topic.New("dest-zones", serde.String, serde.JSON[Zone]())
 	rotations   = topic.New("rotations", rotationKey, serde.JSON[Rotation]())
-	visibility  = topic.New("visibility", serde.String, serde.JSON[*Departures]())
+	visibility  = topic.New("visibility", serde.String, serde.JSON[Departures]())
 )
 
 // What moves between partitions on its way. (These are the repartition topics.)
 var (
-	byCarrier         = topic.New("by-carrier", serde.String, serde.Msgpack[Flight]())
-	byMaker           = topic.New("by-maker", serde.String, serde.Msgpack[Flown]())
-	byZone            = topic.New("by-zone", serde.String, serde.String)
-	flightsByHour     = topic.New("flights-by-hour", serde.String, serde.Msgpack[Flight]())
-	weatherByHour     = topic.New("weather-by-hour", serde.String, serde.Msgpack[Observation]())
-	hoursByVisibility = topic.New("hours-by-visibility", serde.String, serde.Msgpack[Departures]())
+	byCarrier    = topic.New("by-carrier", serde.String, serde.Msgpack[Flight]())
+	byMaker      = topic.New("by-maker", serde.String, serde.Msgpack[Flown]())
+	byZone       = topic.New("by-zone", serde.String, serde.String)
+	byOrigin     = topic.New("by-origin", serde.String, serde.Msgpack[Flight]())
+	byVisibility = topic.New("by-visibility", serde.String, serde.Msgpack[Departures]())
 )
 
 // consumed are the topics that the app's group commits offsets of.
 var consumed = []string{
 	flights.Name(), planes.Name(), weather.Name(),
 	internal(byCarrier.Name()), internal(byMaker.Name()), internal(byZone.Name()),
-	internal(flightsByHour.Name()), internal(weatherByHour.Name()), internal(hoursByVisibility.Name()),
+	internal(byOrigin.Name()), internal(byVisibility.Name()),
 }
 
 // internal is the name on the broker of a repartition topic.
@@ -57,14 +56,13 @@ func internal(name string) string { return appID + "-" + name + "-repartition" }
 
 // What is kept.
 var (
-	planeStore   = state.New("planes", serde.String, serde.Msgpack[Plane]())
-	dayStore     = state.New("carrier-days", serde.String, serde.Msgpack[CarrierDay]())
-	makerStore   = state.New("makers", serde.String, serde.Msgpack[Maker]())
-	zoneStore    = state.New("zones", serde.String, serde.Int64)
-	legStore     = state.New("rotations", serde.String, serde.Msgpack[Legs]())
-	hourStore    = state.New("hours", serde.String, serde.Msgpack[Departures]())
-	weatherStore = state.New("weather", serde.String, serde.Msgpack[Observation]())
-	seenStore    = state.New("visibility", serde.String, serde.Pointer(serde.Msgpack[Departures]()))
+	planeStore = state.New("planes", serde.String, serde.Msgpack[Plane]())
+	dayStore   = state.New("carrier-days", serde.String, serde.Msgpack[CarrierDay]())
+	makerStore = state.New("makers", serde.String, serde.Msgpack[Maker]())
+	zoneStore  = state.New("zones", serde.String, serde.Int64)
+	legStore   = state.New("rotations", serde.String, serde.Msgpack[Legs]())
+	hourStore  = state.New("visibility-by-hour", serde.String, serde.String)
+	seenStore  = state.New("visibility", serde.String, serde.Msgpack[Departures]())
 )
 
 // A year goes by in seconds here, and one partition may run ahead of another by
@@ -113,19 +111,18 @@ var topology = stream.MustBuild(func(b *stream.Builder) {
 		MapValuesWithKey(asRotation).
 		To(rotations)
 
-	// What does bad visibility do to punctuality? Both sides are tables: when an
-	// hour's weather comes after its flights, these move from one group to
-	// another, and it doesn't matter who was faster.
-	observed := b.Stream(weather).
-		SelectKey(observedHour).
-		Repartition(weatherByHour).
-		ToTable(weatherStore)
+	// What does bad visibility do to punctuality? Weather is keyed by airport of
+	// origin. Where the flights are too, one task has both, and again it takes
+	// the earlier of the two first: the weather of an hour, then its flights.
+	b.Stream(weather).
+		Process(remember, hourStore)
 	departures.
-		GroupBy(hour, flightsByHour).
-		Aggregate(hourStore, zero, addToHour).
-		LeftJoin(observed, seen).
-		GroupBy(miles, hoursByVisibility).
-		Aggregate(seenStore, zero, addToSight, takeFromSight).
+		SelectKey(origin).
+		Repartition(byOrigin).
+		Process(lookUp, hourStore).
+		Repartition(byVisibility).
+		GroupByKey().
+		Aggregate(seenStore, zero, addToSight).
 		To(visibility)
 })
 
@@ -171,36 +168,36 @@ func asRotation(k window.Key[string], l Legs) Rotation {
 	return Rotation{End: k.EndMS, Legs: l.Legs, Miles: l.Miles}
 }
 
-func hour(_ string, f Flight) string { return f.Origin + "@" + f.TimeHour }
+func origin(_ string, f Flight) string { return f.Origin }
 
-func observedHour(_ string, o Observation) string { return o.Origin + "@" + o.TimeHour }
-
-func addToHour(_ string, f Flight, d Departures) Departures { return d.Plus(f.Count()) }
-
-func seen(d Departures, o Observation, known bool) Sight {
-	if !known || o.Visibility == nil {
-		return Sight{unknown, d}
+// remember keeps how far one could see in each hour.
+func remember(p *stream.Processor[string, string]) func(stream.Record[string, Observation]) error {
+	hours := p.Store(hourStore)
+	return func(r stream.Record[string, Observation]) error {
+		return hours.Put(r.Value.Origin+"@"+r.Value.TimeHour, wholeMiles(r.Value))
 	}
-	return Sight{strconv.FormatFloat(math.Floor(*o.Visibility), 'f', 0, 64), d}
 }
 
-func miles(_ string, s Sight) (string, Departures) { return s.Miles, s.Departures }
-
-func addToSight(_ string, d Departures, sum *Departures) *Departures {
-	if sum == nil {
-		sum = &Departures{}
+func wholeMiles(o Observation) string {
+	if o.Visibility == nil {
+		return unknown
 	}
-	d = sum.Plus(d)
-	return &d
+	return strconv.FormatFloat(math.Floor(*o.Visibility), 'f', 0, 64)
 }
 
-// takeFromSight deletes a group that nothing is left of.
-func takeFromSight(_ string, d Departures, sum *Departures) *Departures {
-	if sum == nil {
-		sum = &Departures{}
+// lookUp gives each flight the visibility of its hour as its key.
+func lookUp(p *stream.Processor[string, Departures]) func(stream.Record[string, Flight]) error {
+	hours := p.Store(hourStore)
+	return func(r stream.Record[string, Flight]) error {
+		miles, ok, err := hours.Get(r.Value.Origin + "@" + r.Value.TimeHour)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			miles = unknown
+		}
+		return p.Forward(miles, r.Value.Count())
 	}
-	if d = sum.Minus(d); d == (Departures{}) {
-		return nil
-	}
-	return &d
 }
+
+func addToSight(_ string, d, sum Departures) Departures { return sum.Plus(d) }

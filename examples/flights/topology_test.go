@@ -23,6 +23,7 @@ func dataFS(t testing.TB) fs.FS {
 // TestTopology sends the year through the topology and compares the outputs with
 // an independent computation.
 func TestTopology(t *testing.T) {
+	t.Parallel()
 	data, err := readDataset(dataFS(t))
 	if err != nil {
 		t.Fatal(err)

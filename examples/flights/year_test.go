@@ -63,7 +63,7 @@ func expected(t testing.TB, limit int) *results {
 		want.DestZones[or(zone, f["dest"])] = Zone{want.DestZones[or(zone, f["dest"])].Flights + 1}
 
 		v := want.Visibility[or(visib, f["origin"]+f["time_hour"])]
-		want.Visibility[or(visib, f["origin"]+f["time_hour"])] = Departures{v.Flights + 1, v.Delayed + delayed}
+		want.Visibility[or(visib, f["origin"]+f["time_hour"])] = Departures{Flights: v.Flights + 1, Delayed: v.Delayed + delayed}
 
 		tail := f["tailnum"]
 		if tail == "NA" {

@@ -201,7 +201,7 @@ func TestKeyValue_DatabaseHoldsCommits(t *testing.T) {
 		put(committed, 1)
 		commit(t, tk, out)
 		put(rapid.IntRange(0, 30).Draw(t, "more"), 2)
-		tk = newTask(t, db, out, 1<<20, open)
+		newTask(t, db, out, 1<<20, open)
 		rows, err := kv.Rows(nil, nil)
 		must(t, err)
 		if len(rows) != committed {

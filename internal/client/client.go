@@ -30,6 +30,10 @@ func Open(cfg Config) (*Client, error) {
 		// A topic that isn't there may be just about to be created, but not
 		// for long: what is sent to was checked at the start.
 		kgo.UnknownTopicRetries(8),
+		// What a task has not got through before it is given up must not be
+		// written later on, over what its next owner wrote. So records go with
+		// their session's context even if they were sent once already.
+		kgo.AllowIdempotentProduceCancellation(),
 	}
 	if cfg.DeliveryTimeout > 0 {
 		opts = append(opts, kgo.RecordDeliveryTimeout(cfg.DeliveryTimeout))
@@ -44,6 +48,10 @@ func Open(cfg Config) (*Client, error) {
 // Close drops what isn't acknowledged (the sessions concerned fail) and closes
 // the connections. Flush the sessions first.
 func (c *Client) Close() { c.k.Close() }
+
+// Abandon drops all records that aren't acknowledged; their sessions fail. What
+// is on its way to a broker may be written all the same.
+func (c *Client) Abandon() { c.k.UnsafeAbortBufferedRecords() }
 
 // Ready waits until the client may produce: a broker answers and has given it
 // the ID that idempotent writes need.

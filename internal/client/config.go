@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"strings"
 	"time"
@@ -165,11 +164,10 @@ func (c *Config) open(opts ...kgo.Opt) (*kgo.Client, error) {
 }
 
 // retryBackoff is how long the library waits before it repeats a request for the
-// nth time: from 50 ms up to a second, so that a broker that was restarted is
-// noticed soon. Clients that wait for the same broker don't ask all at once.
+// nth time: from 25 ms up to a second, so that a broker that was restarted is
+// noticed soon.
 func retryBackoff(n int) time.Duration {
-	d := min(50*time.Millisecond<<min(n-1, 5), time.Second)
-	return d/2 + rand.N(d/2)
+	return min(25*time.Millisecond<<min(n-1, 6), time.Second)
 }
 
 // or returns v, or otherwise where v is its type's zero value.

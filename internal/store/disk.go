@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -27,7 +28,7 @@ const privateValue = 64 << 10
 type disk struct {
 	dir, path string // the directory of the task, and Badger's in it
 	opts      Options
-	lock      *os.File
+	lock      io.Closer
 	db        *badger.DB
 	txn       *badger.Txn // reads version 1, which is to say everything
 	opened    Opened
@@ -41,7 +42,7 @@ type disk struct {
 	checkpoints map[ID]int64
 }
 
-func newDisk(dir string, o Options, lock *os.File) *disk {
+func newDisk(dir string, o Options, lock io.Closer) *disk {
 	return &disk{
 		dir: dir, path: filepath.Join(dir, dbName), opts: o, lock: lock,
 		gate: newGate(), names: map[string]ID{}, checkpoints: map[ID]int64{},

@@ -33,16 +33,9 @@ const (
 // names the directory.
 func Open(dir string, o Options) (DB, error) {
 	o = o.withDefaults()
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fault("create directory", dir, err)
-	}
-	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o666)
+	lock, err := Lock(dir)
 	if err != nil {
-		return nil, fault("open lock", dir, err)
-	}
-	if err := lockFile(lock); err != nil {
-		lock.Close()
-		return nil, fault("lock", dir, err)
+		return nil, err
 	}
 	d := newDisk(dir, o, lock)
 	if err := d.open(); err != nil {

@@ -221,3 +221,27 @@ func TestFiguresOfARunningInstance(t *testing.T) {
 	}
 	a.end(t)
 }
+
+func TestMaxTaskIdleWaitsForRecordsThatAreNotWrittenYet(t *testing.T) {
+	cfg := startCluster(t, map[string]int32{"left": 1, "right": 1})
+	f := newFeeder(t, cfg)
+	f.send("left", 0, "x", 2)
+	f.flush()
+	var log orderLog
+	a := start(t, Config{Client: cfg, Plan: mergePlan(&log), MaxTaskIdle: time.Hour})
+	until(t, "the record waits", func() bool {
+		for _, u := range a.Status().Tasks {
+			if u.Stats != nil && u.Stats.Buffered.Load() == 1 && u.Inputs[1].End == 0 {
+				return true
+			}
+		}
+		return false
+	})
+	f.send("right", 0, "x", 1)
+	f.flush()
+	until(t, "the earlier record is taken", func() bool { return len(log.all()) == 1 })
+	if times := log.all(); times[0] != 1 {
+		t.Errorf("the first record taken is that of time %d, want 1", times[0])
+	}
+	a.end(t)
+}

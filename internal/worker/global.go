@@ -44,7 +44,11 @@ func (in *Instance) openGlobals(ctx context.Context) error {
 		}
 		g.of[topic] = append(g.of[topic], state)
 	}
-	starts, err := in.client.Starts(ctx, tps)
+	var starts map[record.TopicPartition]int64
+	err := in.retry(ctx, "starts of partitions", func() (err error) {
+		starts, err = in.client.Starts(ctx, tps)
+		return err
+	})
 	if err != nil {
 		return err
 	}

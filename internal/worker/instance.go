@@ -23,14 +23,15 @@ type Instance struct {
 	alive, ctx context.Context
 	kill, stop context.CancelFunc
 
-	client  *client.Client
-	layout  *layout
-	globals *globals
-	group   *client.Group
-	joined  chan struct{} // closed when group is set
-	workers []*worker
-	prober  *prober
-	purge   *purger
+	identity *identity // nil without a state directory
+	client   *client.Client
+	layout   *layout
+	globals  *globals
+	group    *client.Group
+	joined   chan struct{} // closed when group is set
+	workers  []*worker
+	prober   *prober
+	purge    *purger
 
 	restorers sync.WaitGroup
 	turns     chan struct{} // holds a token for each task being restored
@@ -87,6 +88,10 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 			err = nil
 		}
 	}()
+	if in.identity, err = claim(in.cfg.StateDir, in.cfg.App); err != nil {
+		return err
+	}
+	defer in.identity.release()
 	if in.client, err = client.Open(in.cfg.Client); err != nil {
 		return err
 	}
@@ -122,6 +127,7 @@ func (in *Instance) work() error {
 		in.workers = append(in.workers, newWorker(in))
 	}
 	in.setPhase(Joining)
+	in.bury(in.ctx)
 	if err := in.join(); err != nil {
 		return err
 	}
@@ -149,7 +155,9 @@ func (in *Instance) work() error {
 	running.Wait()
 	if err != nil {
 		in.cfg.Logger.Warn("left the group without a goodbye: others take over after the session timeout", "error", err)
+		return nil
 	}
+	in.identity.left()
 	return nil
 }
 

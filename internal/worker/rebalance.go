@@ -49,6 +49,9 @@ func (in *Instance) assigned(as []client.Assigned) {
 		tps[i] = a.TopicPartition
 	}
 	in.group.Pause(tps)
+	if err := in.identity.note(in.group.Member()); err != nil {
+		in.log.warn("the membership can't be noted: after a crash the group waits for the session timeout", "error", err)
+	}
 	in.mu.Lock()
 	if in.closing {
 		in.mu.Unlock()
@@ -107,6 +110,10 @@ func (in *Instance) lost(tps []record.TopicPartition) {
 		u.cancel()
 	}
 	in.giveUp(in.alive, units, false)
+	// All tasks are lost at once. Their new owners write to the same changelogs
+	// and tables, and what is buffered here would overwrite that when it got
+	// through at last: the state would be an old one after the next restore.
+	in.client.Abandon()
 	in.updatePhase()
 }
 

@@ -19,7 +19,7 @@ import (
 func (in *Instance) start() error {
 	in.setPhase(Starting)
 	ctx, cancel := context.WithTimeout(in.ctx, in.cfg.StartTimeout)
-	err := in.client.Ready(ctx)
+	err := in.retry(ctx, "a first answer", func() error { return in.client.Ready(ctx) })
 	cancel()
 	if err != nil {
 		return fmt.Errorf("worker: application %s can't start: no answer within %v: %w", in.cfg.App, in.cfg.StartTimeout, err)
@@ -36,7 +36,10 @@ func (in *Instance) start() error {
 	in.layout = newLayout(in.cfg.App, g, resolved)
 	ctx, cancel = context.WithTimeout(in.ctx, in.cfg.StartTimeout)
 	defer cancel()
-	if err := in.client.CreateTopics(ctx, in.layout.internalTopics(g, in.cfg.Replication)); err != nil {
+	err = in.retry(ctx, "internal topics", func() error {
+		return in.client.CreateTopics(ctx, in.layout.internalTopics(g, in.cfg.Replication))
+	})
+	if err != nil {
 		return fmt.Errorf("worker: internal topics of application %s: %w", in.cfg.App, err)
 	}
 	return nil

@@ -52,7 +52,7 @@ func (s *Server) produce(r *wire.Request) (wire.Reply, bool, error) {
 	case acks == 0:
 		return wire.Ready{}, flexible, nil
 	case acks == -1 && s.SyncAcks:
-		return await(p.awaitDurable), flexible, nil
+		return await(func(ctx context.Context) (wire.Response, error) { return p.awaitDurable(ctx, s) }), flexible, nil
 	}
 	return ready(p), flexible, nil
 }
@@ -151,14 +151,11 @@ func (p *producedPartition) append(s *Server, log *partition.Log, t *catalog.Top
 		return
 	}
 	p.at.BaseOffset, p.at.LogAppendTime = -1, -1
-	p.fail(err)
-	if p.code == kerr.UnknownServerError.Code || p.code == kerr.KafkaStorageError.Code {
-		s.Log.Error("a batch could not be stored", "topic", t.Name, "partition", p.index, "err", err)
-	}
+	p.fail(s, t.Name, err)
 }
 
-func (p *producedPartition) fail(err error) {
-	p.code = batch.CodeOf(err)
+func (p *producedPartition) fail(s *Server, topic string, err error) {
+	p.code = s.logCode(err, topic, p.index)
 	p.err, _ = errors.AsType[*batch.Error](err)
 }
 
@@ -174,7 +171,7 @@ func (p *produced) failed() bool {
 }
 
 // awaitDurable waits until all appended batches are durable.
-func (p *produced) awaitDurable(ctx context.Context) (wire.Response, error) {
+func (p *produced) awaitDurable(ctx context.Context, s *Server) (wire.Response, error) {
 	for i := range p.topics {
 		for j := range p.topics[i].partitions {
 			tp := &p.topics[i].partitions[j]
@@ -185,7 +182,7 @@ func (p *produced) awaitDurable(ctx context.Context) (wire.Response, error) {
 				if ctx.Err() != nil {
 					return nil, context.Cause(ctx)
 				}
-				tp.fail(err)
+				tp.fail(s, p.topics[i].name, err)
 				tp.at = partition.Appended{BaseOffset: -1, LogAppendTime: -1, LogStart: -1}
 			}
 		}

@@ -7,7 +7,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/catalog"
 	"github.com/leatstream/leat/broker/internal/partition"
 	"github.com/leatstream/leat/broker/internal/wire"
@@ -59,6 +58,7 @@ type fetchedTopic struct {
 }
 
 type fetchedPartition struct {
+	topic    string // for the operator
 	index    int32
 	log      *partition.Log
 	offset   int64
@@ -86,7 +86,9 @@ func (f *fetched) plan(img *catalog.Image, r *kmsg.FetchRequest) {
 		for j, rp := range rt.Partitions {
 			p := &ft.partitions[j]
 			p.index, p.offset, p.maxBytes = rp.Partition, rp.FetchOffset, int(rp.PartitionMaxBytes)
-			p.log = t.Log(rp.Partition)
+			if p.log = t.Log(rp.Partition); t != nil {
+				p.topic = t.Name
+			}
 			switch {
 			case t == nil:
 				p.code = code
@@ -137,26 +139,24 @@ func (f *fetched) each(do func(*fetchedPartition) bool) {
 	}
 }
 
-// enough says whether there is something to answer: min bytes, or an error.
-func (f *fetched) enough(minBytes int) bool {
-	total, partitions, readable := 0, 0, 0
-	for i := range f.topics {
-		partitions += len(f.topics[i].partitions)
+// available counts the bytes to answer with, up to minBytes of them; an error
+// to answer with counts as enough.
+func (f *fetched) available(minBytes int) int {
+	if f.hasError() {
+		return minBytes
 	}
-	bad := false
+	total := 0
 	f.each(func(p *fetchedPartition) bool {
-		readable++
 		b := p.log.Bounds()
-		if p.offset < b.LogStart || p.offset > b.LogEnd {
-			bad = true
-			return false
-		}
-		if p.offset < b.HighWatermark {
+		switch {
+		case p.offset < b.LogStart || p.offset > b.LogEnd:
+			total = minBytes
+		case p.offset < b.HighWatermark:
 			total += min(p.log.Available(p.offset), max(p.maxBytes, 1))
 		}
 		return total < minBytes
 	})
-	return bad || total >= minBytes || readable < partitions && total < minBytes && f.hasError()
+	return min(total, minBytes)
 }
 
 func (f *fetched) hasError() bool {
@@ -189,7 +189,7 @@ func (w *wake) Wake(bytes int) {
 // wait waits until there is enough to answer, or the client's time is up.
 func (f *fetched) wait(ctx context.Context, s *Server, r *kmsg.FetchRequest) error {
 	minBytes := int(r.MinBytes)
-	if minBytes <= 0 || r.MaxWaitMillis <= 0 || f.enough(minBytes) {
+	if minBytes <= 0 || r.MaxWaitMillis <= 0 || f.available(minBytes) == minBytes {
 		return nil
 	}
 	w := &wake{enough: make(chan struct{}, 1)}
@@ -204,8 +204,17 @@ func (f *fetched) wait(ctx context.Context, s *Server, r *kmsg.FetchRequest) err
 	})
 	timer := s.Clock.NewTimer(millis(r.MaxWaitMillis))
 	defer timer.Stop()
-	// The logs may have grown before the waiters were linked.
-	for !f.enough(minBytes) {
+	for {
+		// Bytes that come between the two lines are counted twice. That only
+		// costs another round; the other order could miss them.
+		w.missing.Store(int64(minBytes))
+		have := f.available(minBytes)
+		if have == minBytes {
+			return nil
+		}
+		if w.missing.Add(-int64(have)) <= 0 {
+			continue
+		}
 		select {
 		case <-w.enough:
 		case <-timer.C():
@@ -214,7 +223,6 @@ func (f *fetched) wait(ctx context.Context, s *Server, r *kmsg.FetchRequest) err
 			return context.Cause(ctx)
 		}
 	}
-	return nil
 }
 
 // maxFetchBytes bounds one response, whatever the client would take.
@@ -227,10 +235,7 @@ func (f *fetched) read(s *Server, maxBytes int) {
 	f.each(func(p *fetchedPartition) bool {
 		res, err := p.log.Read(nil, p.offset, max(0, min(left, p.maxBytes)), minimum)
 		if err != nil {
-			p.code = batch.CodeOf(err)
-			if p.code == kerr.UnknownServerError.Code {
-				s.Log.Error("a partition could not be read", "partition", p.index, "offset", p.offset, "err", err)
-			}
+			p.code = s.logCode(err, p.topic, p.index)
 			return true
 		}
 		p.result = res

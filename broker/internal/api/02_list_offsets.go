@@ -4,7 +4,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/partition"
 )
 
@@ -31,7 +30,7 @@ func (s *Server) listOffsets(r *kmsg.ListOffsetsRequest) kmsg.Response {
 			if log := t.Log(rp.Partition); log == nil {
 				p.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			} else if p.ErrorCode = checkLeaderEpoch(log, rp.CurrentLeaderEpoch); p.ErrorCode == 0 {
-				listOffset(log, r.IsolationLevel, rp.Timestamp, &p)
+				s.listOffset(log, rt.Topic, r.IsolationLevel, rp.Timestamp, &p)
 			}
 			out.Partitions = append(out.Partitions, p)
 		}
@@ -52,7 +51,7 @@ const (
 
 const readCommitted = 1
 
-func listOffset(log *partition.Log, isolation int8, ts int64, p *kmsg.ListOffsetsResponseTopicPartition) {
+func (s *Server) listOffset(log *partition.Log, topic string, isolation int8, ts int64, p *kmsg.ListOffsetsResponseTopicPartition) {
 	b := log.Bounds()
 	var found bool
 	var err error
@@ -72,7 +71,7 @@ func listOffset(log *partition.Log, isolation int8, ts int64, p *kmsg.ListOffset
 		p.Offset, p.Timestamp, found, err = log.OffsetForTime(ts)
 	}
 	if err != nil {
-		p.ErrorCode = batch.CodeOf(err)
+		p.ErrorCode = s.logCode(err, topic, p.Partition)
 	}
 	if err != nil || !found {
 		p.Offset, p.Timestamp = -1, -1

@@ -3,8 +3,6 @@ package api
 import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/leatstream/leat/broker/internal/batch"
 )
 
 // DeleteRecords, v0-2: let partitions begin at a later offset; -1 is the high
@@ -34,7 +32,7 @@ func (s *Server) deleteRecords(r *kmsg.DeleteRecordsRequest) kmsg.Response {
 				if err != nil {
 					low = -1
 				}
-				p.LowWatermark, p.ErrorCode = low, batch.CodeOf(err)
+				p.LowWatermark, p.ErrorCode = low, s.logCode(err, rt.Topic, rp.Partition)
 			}
 			out.Partitions = append(out.Partitions, p)
 		}

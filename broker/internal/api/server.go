@@ -48,10 +48,11 @@ type Options struct {
 // Server answers requests. It is a wire.Handler.
 type Server struct {
 	Options
+	trouble trouble
 }
 
 // NewServer returns a server.
-func NewServer(o Options) *Server { return &Server{o} }
+func NewServer(o Options) *Server { return &Server{Options: o} }
 
 // errUnsupported closes the connection of a client that sends what ApiVersions
 // didn't offer.

@@ -216,7 +216,8 @@ func (c *Groups) Expire() []*Done {
 	return c.sweep(func(now time.Time, g *group.Group) []group.Partition { return g.Expired(now) })
 }
 
-// sweep removes the chosen offsets from all groups.
+// sweep removes the chosen offsets from all groups, and groups that have
+// neither members nor offsets.
 func (c *Groups) sweep(choose func(time.Time, *group.Group) []group.Partition) []*Done {
 	var all []*Done
 	for _, s := range c.all() {
@@ -227,7 +228,7 @@ func (c *Groups) sweep(choose func(time.Time, *group.Group) []group.Partition) [
 				if len(ps) > 0 && !s.forget(now, g, ps) {
 					break
 				}
-				if len(ps) > 0 && g.Idle() {
+				if g.Idle() {
 					s.delete(now, id)
 				}
 			}

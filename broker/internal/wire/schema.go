@@ -1,10 +1,11 @@
 package wire
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/leatstream/leat/internal/invariant"
 )
 
 // Schema is the shape of a request's body. A body is walked along its schema
@@ -55,7 +56,7 @@ func ParseSchema(flexible int16, text string) *Schema {
 	tokens := strings.Fields(text)
 	fields, rest := parseFields(tokens, "")
 	if len(rest) > 0 {
-		panic(fmt.Sprintf("wire: schema %q: nothing opens %q", text, rest[0]))
+		invariant.Violated("wire: schema %q: nothing opens %q", text, rest[0])
 	}
 	return &Schema{flexible: flexible, fields: fields}
 }
@@ -85,7 +86,7 @@ func parseFields(tokens []string, closing string) ([]field, []string) {
 		default:
 			n, err := strconv.Atoi(token)
 			if err != nil || n <= 0 {
-				panic(fmt.Sprintf("wire: %q is no field of a schema", token))
+				invariant.Violated("wire: %q is no field of a schema", token)
 			}
 			f.size = n
 		}
@@ -93,7 +94,7 @@ func parseFields(tokens []string, closing string) ([]field, []string) {
 		fields = append(fields, f)
 	}
 	if closing != "" {
-		panic(fmt.Sprintf("wire: a schema lacks %q", closing))
+		invariant.Violated("wire: a schema lacks %q", closing)
 	}
 	return fields, nil
 }
@@ -114,7 +115,7 @@ func number(s string, otherwise int16) int16 {
 	}
 	n, err := strconv.ParseInt(s, 10, 16)
 	if err != nil {
-		panic(fmt.Sprintf("wire: %q is no version", s))
+		invariant.Violated("wire: %q is no version", s)
 	}
 	return int16(n)
 }
