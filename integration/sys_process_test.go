@@ -37,7 +37,7 @@ func TestChild(t *testing.T) {
 		select {}
 	case "instance":
 		in, err := worker.New(worker.Config{
-			App: appID, Plan: shop().Plan(), StateDir: dir, Workers: 1, CommitInterval: 200 * time.Millisecond,
+			App: appID, Plan: shop(usualGrace).Plan(), StateDir: dir, Workers: 1, CommitInterval: 200 * time.Millisecond,
 			Client: client.Config{Brokers: []string{addr}}, SessionTimeout: 6 * time.Second,
 		})
 		if err != nil {
@@ -88,7 +88,7 @@ func freeAddr(t *testing.T) string {
 // The next one continues on its state.
 func TestKilledInstance(t *testing.T) {
 	addr, dir := freeAddr(t), t.TempDir()
-	w := &world{t: t, addr: addr, partitions: 3, topo: shop(), log: testLog()}
+	w := &world{t: t, addr: addr, partitions: 3, topo: shop(usualGrace), log: testLog()}
 	w.up()
 	w.populate()
 	defer w.end()
@@ -116,7 +116,7 @@ func TestKilledInstance(t *testing.T) {
 func TestKilledBroker(t *testing.T) {
 	addr, dir := freeAddr(t), t.TempDir()
 	kill := child(t, "broker", addr, dir)
-	w := &world{t: t, remote: addr, partitions: 3, topo: shop(), log: testLog()}
+	w := &world{t: t, remote: addr, partitions: 3, topo: shop(usualGrace), log: testLog()}
 	w.await("the broker listens", func() string {
 		conn, err := w.dial(t.Context(), "tcp", addr)
 		if err != nil {

@@ -33,25 +33,22 @@ var (
 	shopOutputs = []string{"out-doubled", "out-kinds", "out-minutes", "out-visits", "out-cities", "out-paid", "out-offers"}
 )
 
-// The windows of the shop. Grace is longer than a batch of its records, since
-// orders of a batch may all be read before its payments.
-var (
-	minutes   = window.Tumbling(time.Minute).Grace(10 * time.Minute)
-	visits    = window.Session(visitGap).Grace(10 * time.Minute)
-	payWithin = window.Within(payReach).Grace(10 * time.Minute)
-)
-
+// The windows of the shop.
 const (
 	visitGap = 30 * time.Second
 	payReach = 20 * time.Second
+	// usualGrace is longer than a batch of the shop's records, since all orders
+	// of a batch may be read before its payments.
+	usualGrace = 10 * time.Minute
 )
 
 func kindOf(n int64) string            { return fmt.Sprintf("kind%d", n%13) }
 func amountOf(n int64) int64           { return n%97 + 1 }
 func offerOf(city, plan string) string { return city + "/" + plan }
 
-// shop builds the topology.
-func shop() *stream.Topology {
+// shop builds the topology. Its windows take late records for as long as grace
+// says.
+func shop(grace time.Duration) *stream.Topology {
 	return stream.MustBuild(func(b *stream.Builder) {
 		in := b.Stream(orders)
 		in.Filter(func(_ string, n int64) bool { return n%7 != 0 }).
@@ -60,11 +57,11 @@ func shop() *stream.Topology {
 		in.GroupBy(func(_ string, n int64) string { return kindOf(n) }, topic.New("by-kind", serde.String, serde.Int64)).
 			Count(state.New("kinds", serde.String, serde.Int64)).
 			To(outKinds)
-		in.GroupByKey().WindowedBy(minutes).
+		in.GroupByKey().WindowedBy(window.Tumbling(time.Minute).Grace(grace)).
 			Aggregate(state.New("minutes", serde.String, serde.Int64), func() int64 { return 0 },
 				func(_ string, n, sum int64) int64 { return sum + amountOf(n) }).
 			To(outMinutes)
-		in.GroupByKey().SessionsBy(visits).
+		in.GroupByKey().SessionsBy(window.Session(visitGap).Grace(grace)).
 			Count(state.New("visits", serde.String, serde.Int64)).
 			To(outVisits)
 		people := b.Table(users, state.New("people", serde.String, serde.String))
@@ -72,7 +69,7 @@ func shop() *stream.Topology {
 			GroupBy(func(_, city string) string { return city }, topic.New("by-city", serde.String, serde.String)).
 			Count(state.New("cities", serde.String, serde.Int64)).
 			To(outCities)
-		in.Join(b.Stream(pays), payWithin, state.NewJoin("paid", serde.String, serde.Int64, serde.Int64),
+		in.Join(b.Stream(pays), window.Within(payReach).Grace(grace), state.NewJoin("paid", serde.String, serde.Int64, serde.Int64),
 			func(order, _ int64) int64 { return order }).
 			GroupByKey().
 			Count(state.New("paid-count", serde.String, serde.Int64)).

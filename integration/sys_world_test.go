@@ -48,7 +48,7 @@ const appID = "shop"
 // by the caller, inside the bubble if there is one.
 func newWorld(t *testing.T, dir string, partitions int) *world {
 	t.Helper()
-	w := &world{t: t, dir: dir, partitions: partitions, topo: shop(), log: testLog()}
+	w := &world{t: t, dir: dir, partitions: partitions, topo: shop(usualGrace), log: testLog()}
 	w.up()
 	w.populate()
 	return w

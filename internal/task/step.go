@@ -137,8 +137,8 @@ func (t *Task) fatal(f *Failure) error {
 
 // panicError turns a recovered panic into an error that names the place.
 func panicError(r any) error {
-	if bug, ok := r.(*invariant.Error); ok {
-		panic(bug) // leat's, not the user's: no policy may hide it
+	if _, bug := r.(*invariant.Error); bug {
+		panic(r) // leat's, not the user's: no policy may hide it
 	}
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
