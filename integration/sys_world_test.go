@@ -65,12 +65,24 @@ func testLog() *slog.Logger {
 // populate makes the topics and the client.
 func (w *world) populate() {
 	w.t.Helper()
+	w.connect()
+	w.create()
+}
+
+// connect makes the client.
+func (w *world) connect() {
+	w.t.Helper()
 	var err error
 	w.feed, err = kgo.NewClient(kgo.SeedBrokers("broker:1"), kgo.Dialer(w.dial), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.admin = kadm.NewClient(w.feed)
+}
+
+// create makes the topics.
+func (w *world) create() {
+	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	forever := "-1"

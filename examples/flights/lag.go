@@ -16,8 +16,8 @@ type position struct {
 	ends    int64 // sum of their end offsets: while it grows, something is written
 }
 
-// position asks the cluster. It is an error for which notYet reports true if the
-// app hasn't made its internal topics yet.
+// position asks the cluster. A topic that the app has yet to make counts as
+// something left to do.
 func (c *cluster) position(ctx context.Context) (position, error) {
 	var at position
 	spans, err := c.spans(ctx, consumed...)

@@ -23,4 +23,4 @@ for _ in $(seq 600); do # the first start fetches the jars
 done
 
 cd "$here/../.."
-KAFKA_ADDR=127.0.0.1:$port go test -count=1 -v -run '^TestScenario/^kafka$' ./integration "$@"
+KAFKA_ADDR=127.0.0.1:$port go test -count=1 -v -timeout 10m -run '^TestScenario/^kafka$' ./integration ./examples/flights "$@"

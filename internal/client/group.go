@@ -347,6 +347,7 @@ func (g *Group) Close(ctx context.Context) error {
 	err := g.k.LeaveGroupContext(ctx)
 	g.abort() // or closing would try to leave once more
 	g.k.CloseAllowingRebalance()
+	g.k.AllowRebalance() // a goroutine of a leave that was given up may have come later
 	if err != nil {
 		return fmt.Errorf("client: leave group %s: %w", g.cfg.Group, closedError(err))
 	}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+
+	"github.com/leatstream/leat/serde"
+	"github.com/leatstream/leat/stream"
+	"github.com/leatstream/leat/table"
+	"github.com/leatstream/leat/topic"
+)
+
+// streamNode is a stream. rekeyed says that leat wants it to be repartitioned
+// before its key is relied on, which Kafka Streams does by itself.
+type streamNode struct {
+	stream.Stream[*datum, *datum]
+	rekeyed bool
+}
+
+func (b *builder) stream(op *operator) (any, error) {
+	if op.TimestampExtractor != "" {
+		return nil, unsupported("stream timestampExtractor")
+	}
+	if op.Pattern != "" {
+		return nil, unsupported("stream pattern")
+	}
+	topics := op.Topics
+	if len(topics) == 0 {
+		topics = []string{op.Topic}
+	}
+	var n streamNode
+	for i, name := range topics {
+		s := b.b.Stream(topic.New(name, serde.Serde[*datum](typed(op.Key)), serde.Serde[*datum](typed(op.Value))))
+		if i > 0 {
+			s = n.Merge(s)
+		}
+		n.Stream = s
+	}
+	return n, nil
+}
+
+func (b *builder) merge(op *operator) (any, error) {
+	var n streamNode
+	for i, id := range op.From {
+		in, ok := b.nodes[id].(streamNode)
+		if !ok {
+			return nil, fmt.Errorf("%q is no stream", id)
+		}
+		if i == 0 {
+			n = in
+			continue
+		}
+		n = streamNode{n.Merge(in.Stream), n.rekeyed || in.rekeyed}
+	}
+	return n, nil
+}
+
+// partitioned is a stream that is partitioned by its key.
+func (b *builder) partitioned(n streamNode) stream.Stream[*datum, *datum] {
+	if !n.rekeyed {
+		return n.Stream
+	}
+	return n.Repartition(b.via(&operator{}))
+}
+
+func (b *builder) onStream(op *operator, in streamNode) (any, error) {
+	switch op.Op {
+	case "filter", "filterNot", "mapValues", "flatMapValues", "peek", "foreach":
+		return b.keeping(op, in)
+	case "map", "flatMap", "selectKey":
+		return rekeying(op, in)
+	case "repartition":
+		return streamNode{in.Repartition(b.via(op)), false}, nil
+	case "to":
+		if op.TopicFn != "" {
+			return nil, unsupported("to topicFn")
+		}
+		in.To(b.sink(op.Topic, op.ValueType))
+		return nil, nil
+	case "toTable":
+		return plainTable(b.partitioned(in).ToTable(b.store(op.Store, "table"))), nil
+	case "split":
+		return nil, b.split(op, in)
+	case "groupByKey":
+		return groupedNode{b.partitioned(in).GroupByKey()}, nil
+	case "groupBy":
+		f, err := function(keyFuncs, op.Fn)
+		if err != nil {
+			return nil, err
+		}
+		return groupedNode{in.GroupBy(f, b.via(op))}, nil
+	case "process", "processValues":
+		return b.process(op, in)
+	}
+	return nil, unsupported("stream %s", op.Op)
+}
+
+// keeping is the operators that leave the key alone.
+func (b *builder) keeping(op *operator, in streamNode) (any, error) {
+	out := streamNode{rekeyed: in.rekeyed}
+	switch op.Op {
+	case "filter", "filterNot":
+		f, err := function(predicates, op.Fn)
+		if err != nil {
+			return nil, err
+		}
+		if op.Op == "filter" {
+			out.Stream = in.Filter(f)
+		} else {
+			out.Stream = in.FilterNot(f)
+		}
+	case "mapValues":
+		if op.FnKey != "" {
+			f, err := function(valueKeyFuncs, op.FnKey)
+			out.Stream = in.MapValuesWithKey(f)
+			return out, err
+		}
+		f, err := function(valueFuncs, op.Fn)
+		out.Stream = in.MapValues(f)
+		return out, err
+	case "flatMapValues":
+		if op.FnKey != "" {
+			return nil, unsupported("flatMapValues with key")
+		}
+		f, err := function(flatValueFuncs, op.Fn)
+		out.Stream = in.FlatMapValues(func(v *datum) iter.Seq[*datum] { return slices.Values(f(v)) })
+		return out, err
+	case "peek":
+		out.Stream = in.Peek(func(k, v *datum) { b.peek(op.ID, k, v) })
+	case "foreach":
+		in.Foreach(func(k, v *datum) { b.peek("foreach", k, v) })
+		return nil, nil
+	}
+	return out, nil
+}
+
+func rekeying(op *operator, in streamNode) (any, error) {
+	switch op.Op {
+	case "map":
+		f, err := function(mapFuncs, op.Fn)
+		return streamNode{in.Map(f), true}, err
+	case "selectKey":
+		f, err := function(keyFuncs, op.Fn)
+		return streamNode{in.SelectKey(f), true}, err
+	}
+	f, err := function(flatMapFuncs, op.Fn)
+	return streamNode{in.FlatMap(func(k, v *datum) iter.Seq2[*datum, *datum] {
+		return func(yield func(k, v *datum) bool) {
+			for _, p := range f(k, v) {
+				if !yield(p.k, p.v) {
+					return
+				}
+			}
+		}
+	}), true}, err
+}
+
+// split makes a node for each branch, named after it.
+func (b *builder) split(op *operator, in streamNode) error {
+	rest := in.Stream
+	for i, br := range op.Branches {
+		f, err := function(predicates, br.Fn)
+		if err != nil {
+			return err
+		}
+		var yes stream.Stream[*datum, *datum]
+		yes, rest = rest.Split(f)
+		if br.Name == "" {
+			br.Name = strconv.Itoa(i + 1)
+		}
+		if err := b.branch(op.ID, br, streamNode{yes, in.rekeyed}); err != nil {
+			return err
+		}
+	}
+	br, ok, err := defaultBranch(op)
+	if !ok || err != nil {
+		return err
+	}
+	if br.Name == "" {
+		br.Name = "0"
+	}
+	return b.branch(op.ID, br, streamNode{rest, in.rekeyed})
+}
+
+func (b *builder) branch(id string, br branch, n streamNode) error {
+	if br.ConsumerTo != "" {
+		n.To(b.sink(br.ConsumerTo, ""))
+		return nil
+	}
+	if br.Chain == nil {
+		b.nodes[id+":"+br.Name] = n
+		return nil
+	}
+	after, err := b.onStream(br.Chain, n)
+	b.nodes[id+":"+br.Name] = after
+	return err
+}
+
+// groupedNode is a grouped stream.
+type groupedNode struct {
+	stream.Grouped[*datum, *datum]
+}
+
+func (b *builder) onGrouped(op *operator, in groupedNode) (any, error) {
+	if op.Op == "windowedBy" {
+		return b.windowedBy(op, in)
+	}
+	g := in.Grouped
+	if !b.cached(op) {
+		g = g.EmitOnUpdate()
+	}
+	switch op.Op {
+	case "count":
+		return b.counted(op, g.Count), nil
+	case "reduce":
+		f, err := function(reduceFuncs, op.Fn)
+		if err != nil {
+			return nil, err
+		}
+		return plainTable(g.Reduce(b.store(op.Store, "reduce"), f)), nil
+	case "aggregate":
+		f, err := function(aggFuncs, op.Agg)
+		if err != nil {
+			return nil, err
+		}
+		init, err := function(inits, op.Init)
+		return plainTable(g.Aggregate(b.store(op.Store, "aggregate"), func() *datum { return init }, f)), err
+	}
+	return nil, unsupported("%s of a grouped stream", op.Op)
+}
+
+// counted is a table of counts, as one of data.
+func (b *builder) counted(op *operator, count func(countStore) table.Table[*datum, int64]) any {
+	return plainTable(count(b.countStore(op, false)).MapValues(num))
+}
