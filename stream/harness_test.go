@@ -177,6 +177,7 @@ func (e *engine) restart(empty bool) {
 	e.start(dbs)
 	for i, t := range e.tasks {
 		copy(t.read, old[i].read)
+		t.Recall(old[i].Metadata())
 		for c, log := range t.Changelogs() {
 			recs := e.topics[log.Topic]
 			if log.Next > int64(len(recs)) {

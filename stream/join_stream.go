@@ -51,7 +51,7 @@ func joinStreams[K, L, R, VR any](l *dsl.StreamDef[K, L], r *dsl.StreamDef[K, R]
 		Inputs: []*topology.Node{l.Node, r.Node}, Stores: []*topology.Store{leftStore, rightStore},
 	}, func(t *task.Task, n *topology.Node) {
 		j := &streamJoin[K, L, R, VR]{
-			task: t, label: n.Label(), window: w, kind: kind, f: f,
+			task: t, label: n.Label(), time: t.Time(n.Label()), window: w, kind: kind, f: f,
 			port: &dsl.Port[dsl.Record[K, VR]]{}, leftNull: null.Test[L](), rightNull: null.Test[R](),
 		}
 		t.SetPort(n.ID, j.port)
@@ -81,7 +81,7 @@ type streamJoin[K, L, R, VR any] struct {
 	rightNull func(R) bool
 	left      *cache.Rows[K, sided[L]]
 	right     *cache.Rows[K, R]
-	time      int64 // stream time over both sides
+	time      *int64 // stream time over both sides
 	ready     bool
 	pending   pendingHeap[K]
 }
@@ -94,7 +94,7 @@ func (j *streamJoin[K, L, R, VR]) begin(ts int64, noKey, noValue bool) (bool, er
 			return false, err
 		}
 	}
-	j.time = max(j.time, ts)
+	*j.time = max(*j.time, ts)
 	if err := j.unmatched(); err != nil {
 		return false, err
 	}
@@ -120,7 +120,7 @@ func (j *streamJoin[K, L, R, VR]) onLeft(r dsl.Record[K, L]) error {
 		}
 	}
 	waits := !matched && j.kind == left
-	if waits && j.window.Late(r.Time, j.time) {
+	if waits && j.window.Late(r.Time, *j.time) {
 		waits = false
 		var none R
 		if err := j.emit(r.Key, j.f(r.Value, none, false), r.Time); err != nil {
@@ -180,7 +180,7 @@ func (j *streamJoin[K, L, R, VR]) emit(k K, v VR, at int64) error {
 
 // unmatched gives the results of left records that waited in vain.
 func (j *streamJoin[K, L, R, VR]) unmatched() error {
-	for len(j.pending) > 0 && j.window.Late(j.pending[0].time, j.time) {
+	for len(j.pending) > 0 && j.window.Late(j.pending[0].time, *j.time) {
 		p := j.pending.pop()
 		row, err := j.left.Row(p.key)
 		if err != nil {
@@ -205,7 +205,6 @@ func (j *streamJoin[K, L, R, VR]) unmatched() error {
 // recall finds the left records that were waiting when the task was closed.
 func (j *streamJoin[K, L, R, VR]) recall() error {
 	j.ready = true
-	j.time = max(j.time, j.left.Latest(), j.right.Latest())
 	if j.kind != left {
 		return nil
 	}

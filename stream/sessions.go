@@ -5,6 +5,7 @@ import (
 
 	"github.com/leatstream/leat/internal/cache"
 	"github.com/leatstream/leat/internal/dsl"
+	"github.com/leatstream/leat/internal/null"
 	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
 	"github.com/leatstream/leat/state"
@@ -68,7 +69,8 @@ func (s Sessioned[K, V]) fold[A any](op string, as state.Store[K, A], init func(
 	}, func(t *task.Task, n *topology.Node) {
 		a := &sessions[K, V, A]{
 			task: t, label: n.Label(), win: win, init: init, add: add, merge: merge,
-			port: &dsl.Port[dsl.Change[window.Key[K], A]]{}, update: s.g.emit == dsl.OnUpdate, streamTime: -1,
+			port: &dsl.Port[dsl.Change[window.Key[K], A]]{}, update: s.g.emit == dsl.OnUpdate, streamTime: t.Time(n.Label()),
+			isNull: null.Test[A](),
 		}
 		t.SetPort(n.ID, a.port)
 		spec := cache.RowSpec[K, A]{Store: st, Label: a.label, Key: as.Key(), Value: as.Value(), Retention: retention}
@@ -92,20 +94,21 @@ type sessions[K, V, A any] struct {
 	rows       *cache.Rows[K, A]
 	port       *dsl.Port[dsl.Change[window.Key[K], A]]
 	update     bool
-	streamTime int64
+	streamTime *int64
+	isNull     func(A) bool // nil if no A is null
 }
 
 func (s *sessions[K, V, A]) record(r dsl.Record[K, V]) error {
 	if dropped(s.task, s.label, r.KeyNull, false) {
 		return nil
 	}
-	s.streamTime = max(s.streamTime, r.Time, s.rows.Latest())
+	*s.streamTime = max(*s.streamTime, r.Time)
 	row, err := s.rows.Row(r.Key)
 	if err != nil {
 		return err
 	}
 	span, first, end := s.overlapping(row, r.Time)
-	if s.win.Late(span.EndMS, s.streamTime) {
+	if s.win.Late(span.EndMS, *s.streamTime) {
 		s.task.Drop(s.label, task.DropLate)
 		return nil
 	}
@@ -148,23 +151,31 @@ func (s *sessions[K, V, A]) overlapping(row *cache.Row[K, A], ts int64) (span wi
 
 // replace puts the new session in the place of those it is made of.
 func (s *sessions[K, V, A]) replace(row *cache.Row[K, A], first, end int, span window.Span, acc A) {
+	if s.none(acc) {
+		s.rows.Remove(row, first, end)
+		return
+	}
 	if end-first != 1 || row.Cells[first].Time != span.EndMS || row.Cells[first].Sub != span.StartMS {
 		s.rows.Remove(row, first, end)
 	}
 	s.rows.Put(row, span.EndMS, span.StartMS, acc)
 }
 
+// none reports whether a row is null: there is no session then.
+func (s *sessions[K, V, A]) none(acc A) bool { return s.isNull != nil && s.isNull(acc) }
+
 // emitUpdate tells of the change at once: the old rows go, then the new one
-// comes.
+// comes. A session that keeps its span goes and comes too, as in Kafka Streams,
+// but for one of a single moment.
 func (s *sessions[K, V, A]) emitUpdate(row *cache.Row[K, A], first, end int, span window.Span, acc A) error {
 	now := dsl.Change[window.Key[K], A]{
-		Key: window.Key[K]{Key: row.Key, Span: span}, New: acc, HasNew: true,
+		Key: window.Key[K]{Key: row.Key, Span: span}, New: acc, HasNew: !s.none(acc),
 		Time: span.EndMS, Meta: s.task.Meta(),
 	}
 	var gone []dsl.Change[window.Key[K], A]
 	for _, c := range row.Cells[first:end] {
 		old := window.Span{StartMS: c.Sub, EndMS: c.Time}
-		if old == span {
+		if old == span && span.StartMS == span.EndMS {
 			now.Old, now.HasOld = c.Value, true
 			continue
 		}

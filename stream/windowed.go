@@ -59,17 +59,16 @@ func (w Windowed[K, V]) fold[A any](op string, as state.Store[K, A], f folder[wi
 		},
 		Feed: func(t *task.Task, n *topology.Node, rows *dsl.Rows[window.Key[K], A]) {
 			label := n.Label()
-			streamTime := int64(-1)
+			streamTime := t.Time(label)
 			in.Out(t).Subscribe(func(r dsl.Record[K, V]) error {
 				if dropped(t, label, r.KeyNull, false) {
 					return nil
 				}
-				// After a restart the newest window tells where time was.
-				streamTime = max(streamTime, r.Time, rows.Latest())
+				*streamTime = max(*streamTime, r.Time)
 				first, count := win.Starts(r.Time)
 				for i := range count {
 					start := first + i*win.AdvanceMS()
-					if win.Late(start, streamTime) {
+					if win.Late(start, *streamTime) {
 						t.Drop(label, task.DropLate)
 						continue
 					}

@@ -3,6 +3,7 @@ package table
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/leatstream/leat/internal/dsl"
 	"github.com/leatstream/leat/internal/null"
@@ -40,6 +41,7 @@ func writeChanges[K, V, KR, VR any](in *dsl.TableDef[K, V], f func(K, V) (KR, VR
 						return err
 					}
 				}
+				w.headers = userHeaders(c.Meta.Headers)
 				return w.send(key, value, oldKey, old, c.Time)
 			})
 		})
@@ -52,7 +54,18 @@ type changeWriter[K, V any] struct {
 	via       topic.Topic[K, V]
 	keyNull   func(K) bool
 	valueNull func(V) bool
+	headers   []record.Header // of the record that caused the change
 	out       task.Outgoing
+}
+
+// userHeaders is headers without the one that means something here. They are
+// copied only if it is among them.
+func userHeaders(all []record.Header) []record.Header {
+	ours := func(h record.Header) bool { return h.Key == headerOld }
+	if !slices.ContainsFunc(all, ours) {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), ours)
 }
 
 // encode returns nil for what is null; a change without a key is dropped.
@@ -96,9 +109,9 @@ func (w *changeWriter[K, V]) send(key, value, oldKey, old []byte, time int64) er
 }
 
 func (w *changeWriter[K, V]) write(key, value, old []byte) error {
-	w.out.Key, w.out.Value, w.out.Headers = key, value, nil
+	w.out.Key, w.out.Value, w.out.Headers = key, value, w.headers
 	if old != nil {
-		w.out.Headers = []record.Header{{Key: headerOld, Value: old}}
+		w.out.Headers = append(slices.Clip(w.headers), record.Header{Key: headerOld, Value: old})
 	}
 	return w.task.Send(&w.out)
 }
@@ -117,6 +130,7 @@ func readChanges[K, V any](b *dsl.Builder, via topic.Topic[K, V], at string) *to
 					return &task.OpError{Operator: label, Kind: task.FailedDecode, Err: err}
 				}
 				c.Meta = tk.Meta()
+				c.Meta.Headers = userHeaders(r.Headers)
 				return port.Emit(c)
 			})
 		})

@@ -2,6 +2,7 @@ package table
 
 import (
 	"github.com/leatstream/leat/internal/dsl"
+	"github.com/leatstream/leat/internal/null"
 	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
 )
@@ -32,6 +33,9 @@ func joinTables[K, L, R, VR any](l *dsl.TableDef[K, L], r *dsl.TableDef[K, R], o
 			l.B.Fail(at, "%s can't look up rows of the table made by %s at %s; join with a table whose rows have one key each", op, n.node.Label(), n.node.At)
 		}
 	}
+	if left {
+		l.WantOld() // a row that never was needs no tombstone
+	}
 	d := &dsl.TableDef[K, VR]{B: l.B, WantOld: func() {
 		l.WantOld()
 		r.WantOld()
@@ -46,19 +50,20 @@ func joinTables[K, L, R, VR any](l *dsl.TableDef[K, L], r *dsl.TableDef[K, R], o
 		port := &dsl.Port[dsl.Change[K, VR]]{}
 		tk.SetPort(n.ID, port)
 		ofLeft, ofRight := l.Lookup(tk), r.Lookup(tk)
+		isNull := null.Test[VR]()
 		l.Out(tk).Subscribe(func(c dsl.Change[K, L]) error {
 			other, err := ofRight(c.Key, dsl.Emitted)
-			if err != nil || !left && !other.OK {
+			if err != nil || !other.OK && (!left || !c.HasNew && !c.HasOld) {
 				return err
 			}
-			out := dsl.Change[K, VR]{Key: c.Key, HasNew: c.HasNew, HasOld: c.HasOld, Time: max(c.Time, other.Time), Meta: c.Meta}
+			out := dsl.Change[K, VR]{Key: c.Key, HasNew: c.HasNew, HasOld: c.HasOld, Time: later(c.Time, other), Meta: c.Meta}
 			if c.HasNew {
 				out.New = f(c.New, other.Value, other.OK)
 			}
 			if c.HasOld {
 				out.Old = f(c.Old, other.Value, other.OK)
 			}
-			return port.Emit(out)
+			return port.Emit(withoutNull(out, isNull))
 		})
 		r.Out(tk).Subscribe(func(c dsl.Change[K, R]) error {
 			other, err := ofLeft(c.Key, dsl.Emitted)
@@ -72,13 +77,14 @@ func joinTables[K, L, R, VR any](l *dsl.TableDef[K, L], r *dsl.TableDef[K, R], o
 			if out.HasOld {
 				out.Old = f(other.Value, c.Old, c.HasOld)
 			}
-			return port.Emit(out)
+			return port.Emit(withoutNull(out, isNull))
 		})
 	})
 	return d
 }
 
 func lookupJoined[K, L, R, VR any](ofLeft dsl.Lookup[K, L], ofRight dsl.Lookup[K, R], left bool, f func(L, R, bool) VR) dsl.Lookup[K, VR] {
+	isNull := null.Test[VR]()
 	return func(k K, view dsl.View) (row dsl.Row[VR], err error) {
 		a, err := ofLeft(k, view)
 		if err != nil || !a.OK {
@@ -88,6 +94,28 @@ func lookupJoined[K, L, R, VR any](ofLeft dsl.Lookup[K, L], ofRight dsl.Lookup[K
 		if err != nil || !left && !b.OK {
 			return row, err
 		}
-		return dsl.Row[VR]{Value: f(a.Value, b.Value, b.OK), OK: true, Time: max(a.Time, b.Time)}, nil
+		v := f(a.Value, b.Value, b.OK)
+		if isNull != nil && isNull(v) {
+			return row, nil
+		}
+		return dsl.Row[VR]{Value: v, OK: true, Time: later(a.Time, b)}, nil
 	}
+}
+
+// later is the time of a result: the later one of both sides, or that of the
+// one side that there is. A row that was deleted has no say.
+func later[V any](time int64, other dsl.Row[V]) int64 {
+	if !other.OK {
+		return time
+	}
+	return max(time, other.Time)
+}
+
+// withoutNull says that a result which is nil is none.
+func withoutNull[K, V any](c dsl.Change[K, V], isNull func(V) bool) dsl.Change[K, V] {
+	if isNull != nil {
+		c.HasNew = c.HasNew && !isNull(c.New)
+		c.HasOld = c.HasOld && !isNull(c.Old)
+	}
+	return c
 }

@@ -2,6 +2,7 @@ package table
 
 import (
 	"github.com/leatstream/leat/internal/dsl"
+	"github.com/leatstream/leat/internal/null"
 	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
 	"github.com/leatstream/leat/topic"
@@ -47,7 +48,12 @@ func (t Table[K, V]) Foreach(f func(key K, value V, ok bool)) {
 func (t Table[K, V]) Filter(keep func(K, V) bool) Table[K, V] {
 	in := t.def()
 	in.WantOld() // or it would retract rows that never passed
-	return derive(in, "Filter", func(k K, v V) (V, bool) { return v, keep(k, v) })
+	return derive(in, "Filter", func(k K, v V) (row V, ok bool) {
+		if keep(k, v) {
+			row, ok = v, true
+		}
+		return row, ok
+	})
 }
 
 // MapValues replaces each row's value by f(value).
@@ -70,7 +76,7 @@ func derive[K, V, VR any](in *dsl.TableDef[K, V], op string, f func(K, V) (VR, b
 	}}
 	if in.Lookup != nil {
 		d.Lookup = func(tk *task.Task) dsl.Lookup[K, VR] {
-			lookup := in.Lookup(tk)
+			lookup, f := in.Lookup(tk), orNone(f)
 			return func(k K, view dsl.View) (r dsl.Row[VR], err error) {
 				from, err := lookup(k, view)
 				if err != nil || !from.OK {
@@ -87,6 +93,7 @@ func derive[K, V, VR any](in *dsl.TableDef[K, V], op string, f func(K, V) (VR, b
 		func(tk *task.Task, n *topology.Node) {
 			port := &dsl.Port[dsl.Change[K, VR]]{}
 			tk.SetPort(n.ID, port)
+			f := orNone(f)
 			in.Out(tk).Subscribe(func(c dsl.Change[K, V]) error {
 				out := dsl.Change[K, VR]{Key: c.Key, Time: c.Time, Meta: c.Meta}
 				if c.HasNew {
@@ -102,4 +109,17 @@ func derive[K, V, VR any](in *dsl.TableDef[K, V], op string, f func(K, V) (VR, b
 			})
 		})
 	return tableOf(d)
+}
+
+// orNone says that there is no row where f returns a nil: a table has no rows
+// of null, so a function deletes a row that way.
+func orNone[K, V, VR any](f func(K, V) (VR, bool)) func(K, V) (VR, bool) {
+	isNull := null.Test[VR]()
+	if isNull == nil {
+		return f
+	}
+	return func(k K, v V) (VR, bool) {
+		row, ok := f(k, v)
+		return row, ok && !isNull(row)
+	}
 }

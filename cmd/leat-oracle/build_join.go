@@ -23,7 +23,7 @@ func (b *builder) global(op *operator) (any, error) {
 // don't get: the joiner is called after the join then.
 type both struct{ l, r *datum }
 
-func pairUp(l, r *datum) *both            { return &both{l, r} }
+func pairUp(l, r *datum) *both             { return &both{l, r} }
 func pairUpLeft(l, r *datum, _ bool) *both { return &both{l, r} }
 
 func (b *builder) join(op *operator) (any, error) {

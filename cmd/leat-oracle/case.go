@@ -58,19 +58,19 @@ type operator struct {
 	ValueType, TopicFn               string
 
 	// Of processors.
-	Stores                                        []string
-	Clock                                         string
-	IntervalMs, WindowMs, DelayMs                 int64
-	TimeoutMs, CheckEveryMs, Max                  int64
-	Reset                                         bool
-	Pred, Yes, No                                 string
+	Stores                        []string
+	Clock                         string
+	IntervalMs, WindowMs, DelayMs int64
+	TimeoutMs, CheckEveryMs, Max  int64
+	Reset                         bool
+	Pred, Yes, No                 string
 }
 
 // windowSpec is a window of an aggregation or of a join.
 type windowSpec struct {
-	Type                                          string
-	SizeMs, AdvanceMs, GraceMs, DiffMs, GapMs     int64
-	StartMs, BeforeMs, AfterMs                    int64
+	Type                                      string
+	SizeMs, AdvanceMs, GraceMs, DiffMs, GapMs int64
+	StartMs, BeforeMs, AfterMs                int64
 }
 
 type branch struct {
@@ -91,9 +91,9 @@ type event struct {
 
 // query reads a store between two records.
 type query struct {
-	Store, Op                                  string
-	Key, From, To                              json.RawMessage
-	Start, TimeFrom, TimeTo                    int64
+	Store, Op               string
+	Key, From, To           json.RawMessage
+	Start, TimeFrom, TimeTo int64
 }
 
 // names is one string or several.

@@ -35,14 +35,14 @@ type datum struct {
 	span  window.Span
 }
 
-func str(s string) *datum                       { return &datum{kind: text, text: s} }
-func num(n int64) *datum                        { return &datum{kind: integer, int: n} }
-func raw(b []byte) *datum                       { return &datum{kind: blob, text: string(b)} }
-func inWindow(k *datum, s window.Span) *datum   { return &datum{kind: windowed, inner: k, span: s} }
-func fromKey(k window.Key[*datum]) *datum       { return inWindow(k.Key, k.Span) }
-func (d *datum) is(k kind) bool                 { return d != nil && d.kind == k }
-func (d *datum) isText(s string) bool           { return d.is(text) && d.text == s }
-func (d *datum) isEmpty() bool                  { return d == nil || d.isText("") }
+func str(s string) *datum                     { return &datum{kind: text, text: s} }
+func num(n int64) *datum                      { return &datum{kind: integer, int: n} }
+func raw(b []byte) *datum                     { return &datum{kind: blob, text: string(b)} }
+func inWindow(k *datum, s window.Span) *datum { return &datum{kind: windowed, inner: k, span: s} }
+func fromKey(k window.Key[*datum]) *datum     { return inWindow(k.Key, k.Span) }
+func (d *datum) is(k kind) bool               { return d != nil && d.kind == k }
+func (d *datum) isText(s string) bool         { return d.is(text) && d.text == s }
+func (d *datum) isEmpty() bool                { return d == nil || d.isText("") }
 
 // number is the int of a datum, 0 for null.
 func (d *datum) number() int64 {

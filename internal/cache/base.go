@@ -32,9 +32,18 @@ type base struct {
 	pinned  int64 // bytes of dirty entries
 	seq     uint64
 	expiry  expiry
-	latest  int64 // highest time of a cell of a segmented store, -1 at first
-	noted   int64 // latest, as the database has it
-	fresh   bool  // the database held nothing when it was opened
+	// Of a segmented store, -1 at first. latest is the highest time of a cell
+	// that was put: what has expired goes by it. It is committed with the
+	// offsets. highest is that of a cell that may be in the database, which may
+	// hold cells of records that were not committed; noted is highest as the
+	// database has it. settled is latest as it was at the last commit: cells
+	// that had expired by then are not asked for again, even if records are
+	// processed anew, so they may be deleted. next is what becomes settled when
+	// this commit is through.
+	latest         *int64
+	highest, noted int64
+	settled, next  int64
+	fresh          bool // the database held nothing when it was opened
 }
 
 // write is one change on its way to the database. The key begins with the
@@ -45,7 +54,8 @@ type write struct{ key, value []byte }
 func openBase(t *task.Task, spec *topology.Store, label string, layout Layout) base {
 	return base{
 		spec: spec, label: label, layout: layout, task: t,
-		topic: spec.ChangelogTopic(t.App()), latest: -1, noted: -1,
+		topic: spec.ChangelogTopic(t.App()), latest: t.Time(spec.Name),
+		highest: -1, noted: -1, settled: -1, next: -1,
 	}
 }
 
@@ -61,8 +71,8 @@ func (s *base) attach(changelog int, db store.DB, id store.ID) error {
 	}
 	s.fresh = !ok
 	if ok && len(v) == 8 {
-		s.latest = int64(binary.BigEndian.Uint64(v))
-		s.noted = s.latest
+		s.highest = int64(binary.BigEndian.Uint64(v))
+		s.noted = s.highest
 	}
 	return nil
 }
@@ -119,9 +129,10 @@ func (s *base) log(w write, time int64) error {
 // Expire implements task.Store. Cells that have expired are deleted in the
 // changelog too: the broker can't know what has, since it goes by its own clock.
 func (s *base) Expire() error {
-	failed := s.expiry.expired(&s.layout, s.db, s.id, s.latest, max(expirePerCommit, 2*len(s.held)), func(key []byte) error {
+	s.next = *s.latest
+	failed := s.expiry.expired(&s.layout, s.db, s.id, s.settled, max(expirePerCommit, 2*len(s.held)), func(key []byte) error {
 		arena := s.task.Arena()
-		return s.log(write{key: arena.Take(append(arena.Free(), key...))}, s.latest)
+		return s.log(write{key: arena.Take(append(arena.Free(), key...))}, s.settled)
 	})
 	if failed != nil {
 		return s.fail(task.FailedStore, fmt.Errorf("expire: %w", failed))
@@ -145,10 +156,17 @@ func (s *base) Persist(b *store.Batch) {
 	}
 	clear(s.held)
 	s.held = s.held[:0]
-	if s.latest != s.noted {
-		b.Put(s.latestKey(), binary.BigEndian.AppendUint64(nil, uint64(s.latest)))
-		s.noted = s.latest
+	s.settled = max(s.settled, s.next)
+	if s.highest != s.noted {
+		b.Put(s.latestKey(), binary.BigEndian.AppendUint64(nil, uint64(s.highest)))
+		s.noted = s.highest
 	}
+}
+
+// seen moves the store's time on to that of a cell that is put.
+func (s *base) seen(time int64) {
+	*s.latest = max(*s.latest, time)
+	s.highest = max(s.highest, time)
 }
 
 // restore queues a changelog record for the database.
@@ -160,7 +178,7 @@ func (s *base) restore(key []byte, r *record.Record) {
 	}
 	s.pending = append(s.pending, w)
 	if s.layout.segmented() {
-		s.latest = max(s.latest, s.layout.TimeOf(key))
+		s.highest = max(s.highest, s.layout.TimeOf(key))
 		s.fresh = false
 	}
 }

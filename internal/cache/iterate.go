@@ -53,7 +53,7 @@ func (s *KeyValue[K, V]) Rows(from, to *K) ([]Pair[K, V], error) {
 	}
 	slices.SortFunc(rows, func(a, b Pair[K, V]) int { return bytes.Compare(view(a.key), view(b.key)) })
 	return slices.DeleteFunc(rows, func(p Pair[K, V]) bool {
-		return s.layout.segmented() && s.layout.expired(s.layout.TimeOf(view(p.key)), s.latest)
+		return s.layout.segmented() && s.layout.expired(s.layout.TimeOf(view(p.key)), *s.latest)
 	}), nil
 }
 

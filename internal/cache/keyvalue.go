@@ -192,7 +192,7 @@ func (s *KeyValue[K, V]) Visible(e *Entry[K, V]) bool {
 	if !e.OK || !s.layout.segmented() {
 		return e.OK
 	}
-	return !s.layout.expired(s.layout.TimeOf(view(e.key)), s.latest)
+	return !s.layout.expired(s.layout.TimeOf(view(e.key)), *s.latest)
 }
 
 // Touch prepares an entry for a change by a function that may work in place:
@@ -235,7 +235,7 @@ func (s *KeyValue[K, V]) Delete(e *Entry[K, V], time int64) {
 
 func (s *KeyValue[K, V]) changed(e *Entry[K, V]) {
 	if s.layout.segmented() {
-		s.latest = max(s.latest, s.layout.TimeOf(view(e.key)))
+		s.seen(s.layout.TimeOf(view(e.key)))
 	}
 	if s.mark(&e.cached) {
 		s.dirty = append(s.dirty, e)
@@ -346,7 +346,3 @@ func (s *KeyValue[K, V]) Copy(v V) (V, error) {
 	}
 	return c, nil
 }
-
-// Latest is the highest time of a cell of a segmented store, -1 if there is
-// none.
-func (s *KeyValue[K, V]) Latest() int64 { return s.latest }

@@ -119,7 +119,7 @@ func (s *Rows[K, V]) Row(k K) (*Row[K, V], error) {
 
 func (s *Rows[K, V]) trim(row *Row[K, V]) {
 	n := 0
-	for n < len(row.Cells) && s.layout.expired(row.Cells[n].Time, s.latest) && !row.Cells[n].dirty {
+	for n < len(row.Cells) && s.layout.expired(row.Cells[n].Time, *s.latest) && !row.Cells[n].dirty {
 		n++
 	}
 	if n > 0 {
@@ -155,9 +155,9 @@ func (s *Rows[K, V]) load(key []byte) (*Row[K, V], error) {
 // read brings the cells of a row from the database, segment by segment.
 func (s *Rows[K, V]) read(row *Row[K, V]) error {
 	interval := s.layout.interval()
-	first, last := int64(0), max(s.latest, 0)/interval
+	first, last := int64(0), max(s.highest, 0)/interval
 	if s.layout.Retention > 0 {
-		first = max(0, s.latest-s.layout.Retention) / interval
+		first = max(0, *s.latest-s.layout.Retention) / interval
 	}
 	var failed error
 	for seg := first; seg <= last; seg++ {
@@ -205,7 +205,7 @@ func (s *Rows[K, V]) Put(row *Row[K, V], time, sub int64, v V) {
 	if s.clone != nil {
 		v = s.clone(v)
 	}
-	s.latest = max(s.latest, time)
+	s.seen(time)
 	i := len(row.Cells)
 	for i > 0 && row.Cells[i-1].compare(time, sub) > 0 {
 		i--
@@ -325,11 +325,8 @@ func (s *Rows[K, V]) Restore(recs []record.Record) error {
 	return nil
 }
 
-// Latest is the highest time of a cell, -1 if there is none.
-func (s *Rows[K, V]) Latest() int64 { return s.latest }
-
 // Expired reports whether a cell of that time would be too old to be seen.
-func (s *Rows[K, V]) Expired(time int64) bool { return s.layout.expired(time, s.latest) }
+func (s *Rows[K, V]) Expired(time int64) bool { return s.layout.expired(time, *s.latest) }
 
 // Oldest is the lowest time of a cell that can still be seen. A row may hold
 // older ones that wait for the flush: who walks through it stops there, or the
@@ -338,7 +335,7 @@ func (s *Rows[K, V]) Oldest() int64 {
 	if s.layout.Retention <= 0 {
 		return math.MinInt64
 	}
-	return s.latest - s.layout.Retention + 1
+	return *s.latest - s.layout.Retention + 1
 }
 
 // Encoded is the row's encoded key.

@@ -41,7 +41,7 @@ func TableSink[K, V any](in *TableDef[K, V], to topic.Topic[K, V], at string) *t
 		func(tk *task.Task, n *topology.Node) {
 			e := NewEncoder(tk, n, to)
 			in.Out(tk).Subscribe(func(c Change[K, V]) error {
-				return e.Send(c.Key, true, c.New, c.HasNew, c.Time, nil)
+				return e.Send(c.Key, true, c.New, c.HasNew, c.Time, c.Meta.Headers)
 			})
 		})
 }

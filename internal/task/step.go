@@ -77,8 +77,15 @@ func (t *Task) process(in *input, rec *record.Record) error {
 		t.stats.Drops.Count("Source("+in.tp.Topic+")", DropTimestamp)
 		return nil
 	}
+	before := t.streamTime
 	t.streamTime = max(t.streamTime, rec.Time)
-	return in.handle(rec)
+	err := in.handle(rec)
+	var op *OpError
+	if err != nil && errors.As(err, &op) && op.Kind == FailedDecode {
+		// Nothing is known of such a record: its time may be garbage too.
+		t.streamTime = before
+	}
+	return err
 }
 
 func (t *Task) advance(in *input, n *int) {

@@ -105,6 +105,7 @@ type Task struct {
 
 	meta       record.Meta
 	streamTime int64 // highest timestamp taken so far, -1 at first
+	times      []namedTime
 	nextStream int64 // when the next stream-time punctuation is due
 	commitSoon bool
 	rejected   error // by a node while it was made
@@ -135,6 +136,7 @@ func New(cfg Config) (*Task, error) {
 		streamTime: -1,
 		nextStream: never,
 	}
+	t.keepTime("", &t.streamTime)
 	t.stats.StreamTime.Store(-1)
 	for _, n := range cfg.Sub.Nodes {
 		mk := cfg.Plan.Make[n.ID]

@@ -121,9 +121,10 @@ func (u *unit) acked(changelog int) int64 {
 func (w *worker) commitOffsets(ctx context.Context, units []*unit) error {
 	w.offsets = w.offsets[:0]
 	for _, u := range units {
+		meta := u.task.Metadata()
 		u.task.Offsets(func(tp record.TopicPartition, next int64, epoch int32) {
 			if u.figures[u.index[tp]].committed.Load() != next {
-				w.offsets = append(w.offsets, client.Offset{TopicPartition: tp, Next: next, LeaderEpoch: epoch})
+				w.offsets = append(w.offsets, client.Offset{TopicPartition: tp, Next: next, LeaderEpoch: epoch, Metadata: meta})
 			}
 		})
 	}

@@ -98,6 +98,7 @@ func (in *Instance) open(u *unit) error {
 	for i, tp := range u.inputs {
 		a := u.begin[tp]
 		u.task.Seek(i, a.Position)
+		u.task.Recall(a.Metadata)
 		u.figures[i].position.Store(a.Position)
 		u.figures[i].committed.Store(a.Offset)
 	}

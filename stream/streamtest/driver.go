@@ -146,9 +146,14 @@ func (d *Driver) stop() {
 // from their changelogs: what an instance does that takes over after a crash.
 func (d *Driver) Restart() {
 	d.t.Helper()
+	committed := make([]string, len(d.tasks))
+	for i, r := range d.tasks {
+		committed[i] = r.Metadata()
+	}
 	d.stop()
 	d.start()
-	for _, r := range d.tasks {
+	for i, r := range d.tasks {
+		r.Recall(committed[i])
 		for i, c := range r.Changelogs() {
 			recs := d.log(c.Topic).recs
 			if err := r.Restore(i, recs); err != nil {
