@@ -12,8 +12,9 @@ PKG       ?= ./...
 BENCH     ?= .
 BENCHTIME ?= 1s
 FUZZTIME  ?= 10s
+SOAK      ?= 10m
 
-.PHONY: build run test race lint bench fuzz kafka clean
+.PHONY: build run test race lint bench fuzz soak kafka clean
 
 # Binaries of cmd/ into bin/.
 build:
@@ -24,17 +25,18 @@ build:
 run:
 	go run ./examples/flights $(ARGS)
 
+# The tag lets franz-go run under the virtual time of testing/synctest.
 test:
-	go test $(PKG)
+	go test -tags synctests $(PKG)
 
 race:
-	go test -race $(PKG)
+	go test -race -tags synctests $(PKG)
 
 # gofmt of the same toolchain: an older one can't read generic methods.
 lint:
 	@bad="$$("$$(go env GOROOT)/bin/gofmt" -l .)"; \
 	if [ -n "$$bad" ]; then echo "not formatted by gofmt:"; echo "$$bad"; exit 1; fi
-	go vet $(PKG)
+	go vet -tags synctests $(PKG)
 	go tool staticcheck $(PKG)
 
 # One package at a time: benchmarks that run side by side measure each other.
@@ -50,6 +52,11 @@ fuzz:
 		echo "$$dir $$target"; \
 		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; \
 	done
+
+# Whole systems with random settings, restarts and faults, for SOAK; seeds are
+# printed.
+soak:
+	go test -tags synctests ./integration -run 'TestMetamorphic|TestChaos' -timeout 12h -v -args -soak $(SOAK)
 
 # The integration tests against a real Apache Kafka, which is fetched and started
 # for it. It needs Java 17 and Maven.

@@ -5,20 +5,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"flag"
-	"fmt"
 	"log"
 	"os"
 	"os/signal"
 	"strings"
-	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/leatstream/leat/broker"
 	"github.com/leatstream/leat/serde"
@@ -52,6 +44,7 @@ func main() {
 	}
 }
 
+// run counts until the lines are at their end.
 func run(ctx context.Context, address string) error {
 	config := stream.Config{ApplicationID: "wordcount", Brokers: []string{address}}
 	if address == "" {
@@ -66,77 +59,9 @@ func run(ctx context.Context, address string) error {
 		}
 		defer os.RemoveAll(config.StateDir)
 	}
-	client, err := connect(ctx, config)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
 	app, err := stream.New(wordCount, config)
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return app.Run(ctx) })
-	g.Go(func() error {
-		defer stop() // ends the app
-		if err := send(ctx, client); err != nil {
-			return err
-		}
-		return show(ctx, client)
-	})
-	return g.Wait()
-}
-
-// connect makes the topics, and a client that reads totals from now on.
-func connect(ctx context.Context, config stream.Config) (*kgo.Client, error) {
-	opts := []kgo.Opt{
-		kgo.SeedBrokers(config.Brokers...),
-		kgo.ConsumeTopics(totals.Name()),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AfterMilli(time.Now().UnixMilli())),
-	}
-	if config.Dial != nil {
-		opts = append(opts, kgo.Dialer(config.Dial))
-	}
-	client, err := kgo.NewClient(opts...)
-	if err != nil {
-		return nil, err
-	}
-	// Which fails for topics that are there, and that is as good.
-	_, err = kadm.NewClient(client).CreateTopics(ctx, 4, -1, nil, lines.Name(), totals.Name())
-	return client, err
-}
-
-// send writes the lines of the standard input.
-func send(ctx context.Context, client *kgo.Client) error {
-	in := bufio.NewScanner(os.Stdin)
-	for in.Scan() {
-		rec := &kgo.Record{Topic: lines.Name(), Value: []byte(in.Text())}
-		if err := client.ProduceSync(ctx, rec).FirstErr(); err != nil {
-			return err
-		}
-	}
-	return in.Err()
-}
-
-// show prints totals until no more come for a while.
-func show(ctx context.Context, client *kgo.Client) error {
-	for {
-		waiting, stop := context.WithTimeout(ctx, 5*time.Second)
-		fetches := client.PollFetches(waiting)
-		stop()
-		for r := range fetches.RecordsAll() {
-			n, err := totals.Value().Decode(r.Value)
-			if err != nil {
-				return err
-			}
-			fmt.Printf("%s\t%d\n", r.Key, n)
-		}
-		switch err := fetches.Err(); {
-		case errors.Is(err, context.DeadlineExceeded), ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		}
-	}
+	return talk(ctx, config, app.Run) // sends lines, runs the app, prints totals
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"maps"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,5 +27,21 @@ func TestWordCount(t *testing.T) {
 	}
 	if n, ok, err := d.Store(counts).Get("be"); n != 3 || !ok || err != nil {
 		t.Errorf("counts[be] = %d, %t, %v", n, ok, err)
+	}
+}
+
+// The README shows this program; it must be this one.
+func TestREADME(t *testing.T) {
+	program, err := os.ReadFile("main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(string(program), "package main")
+	if !strings.Contains(string(readme), "```go\npackage main"+code+"```\n") {
+		t.Error("README.md doesn't show main.go as it is; copy it from \"package main\" on")
 	}
 }
