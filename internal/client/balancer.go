@@ -38,6 +38,8 @@ type AssignFunc func(members []Member, partitions map[string]int32) (map[string]
 type balancer struct {
 	userData func() []byte
 	assign   AssignFunc
+	lapsed   func() bool // see Group.lapsed; nil for never
+	onLapsed func()      // nil for nothing
 }
 
 // ProtocolName is part of kgo.GroupBalancer.
@@ -48,6 +50,12 @@ func (*balancer) IsCooperative() bool { return true }
 
 // JoinGroupMetadata is part of kgo.GroupBalancer.
 func (b *balancer) JoinGroupMetadata(topics []string, current map[string][]int32, generation int32) []byte {
+	if b.lapsed != nil && b.lapsed() {
+		current, generation = nil, -1
+		if b.onLapsed != nil {
+			b.onLapsed()
+		}
+	}
 	meta := kmsg.NewConsumerMemberMetadata()
 	meta.Version = 3
 	meta.Topics = topics
@@ -64,7 +72,10 @@ func (b *balancer) JoinGroupMetadata(topics []string, current map[string][]int32
 }
 
 // ParseSyncAssignment is part of kgo.GroupBalancer.
-func (*balancer) ParseSyncAssignment(assignment []byte) (map[string][]int32, error) {
+func (b *balancer) ParseSyncAssignment(assignment []byte) (map[string][]int32, error) {
+	if b.lapsed != nil && b.lapsed() {
+		return nil, errLapsed
+	}
 	return kgo.ParseConsumerSyncAssignment(assignment)
 }
 

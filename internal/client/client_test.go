@@ -183,7 +183,14 @@ func TestGroupTellsOfEveryPartitionOnce(t *testing.T) {
 	note := func(what string) func([]record.TopicPartition) {
 		return func(tps []record.TopicPartition) { told = append(told, fmt.Sprint(what, tps)) }
 	}
-	g := &Group{has: map[record.TopicPartition]bool{}, committed: map[record.TopicPartition]Committed{}, cfg: GroupConfig{
+	k, err := kgo.NewClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	ready := make(chan struct{})
+	close(ready)
+	g := &Group{k: k, ready: ready, has: map[record.TopicPartition]string{}, committed: map[record.TopicPartition]Committed{}, cfg: GroupConfig{
 		OnAssigned: func(as []Assigned) {
 			for _, a := range as {
 				told = append(told, fmt.Sprint("+", a.TopicPartition, " ", a.Offset, " ", a.Position, " ", a.Metadata))
@@ -210,7 +217,10 @@ func TestGroupTellsOfEveryPartitionOnce(t *testing.T) {
 	g.gone(map[string][]int32{"t": {1}}, note("-"))
 	g.gone(nil, note("-"))
 	assigned(9, 1)
-	want := []string{"+t-0 7 7 m", "+t-1 7 7 m", "+t-2 -1 3 m", "-[t-1]", "+t-1 9 9 m"}
+	g.cfg.OnLost = note("lost ")
+	g.lost()
+	g.lost()
+	want := []string{"+t-0 7 7 m", "+t-1 7 7 m", "+t-2 -1 3 m", "-[t-1]", "+t-1 9 9 m", "lost [t-0 t-1 t-2]"}
 	if d := cmp.Diff(want, told); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}

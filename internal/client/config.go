@@ -143,6 +143,9 @@ func (c *Config) open(opts ...kgo.Opt) (*kgo.Client, error) {
 		kgo.MetadataMinAge(250 * time.Millisecond),
 		kgo.MetadataMaxAge(time.Minute),
 		kgo.DisableClientMetrics(),
+		// A broker that goes away before its first answer on a connection is a
+		// broker that restarts, more often than one that wants a login.
+		kgo.AlwaysRetryEOF(),
 		// A partition that is added or resumed is fetched when the fetch that
 		// waits at its broker has returned, so that mustn't take long.
 		kgo.FetchMaxWait(fetchWait),

@@ -26,6 +26,11 @@ var (
 	// ErrJoin marks the failure to join the group, or to stay in it. The client
 	// goes on trying.
 	ErrJoin = errors.New("can't join the group")
+	// ErrDropped marks the error of a Session of which a record was dropped
+	// though nobody gave it up: it was in one batch with a record of another
+	// session that was. What the session wrote has to be written once more,
+	// from the last commit on; see Group.Renounce.
+	ErrDropped = errors.New("dropped together with records of a task that was given up")
 	// ErrUnreachable marks the failure to reach any broker.
 	ErrUnreachable = errors.New("no broker reachable")
 	// ErrUnknownTopic marks the use of a topic that doesn't exist.
@@ -115,7 +120,10 @@ func Transient(err error) bool {
 	// The library leaves it to its callers what to do about a refused
 	// connection, which is what a broker that is being restarted answers.
 	var op *net.OpError
-	return kgo.IsRetryableBrokerErr(err) || kerr.IsRetriable(err) ||
+	// A broker that ends before its first answer looks to the library as one
+	// that wants another way to log in; but one has answered before.
+	var first *kgo.ErrFirstReadEOF
+	return errors.As(err, &first) || kgo.IsRetryableBrokerErr(err) || kerr.IsRetriable(err) ||
 		errors.As(err, &op) && op.Op == "dial" ||
 		errors.Is(err, ErrUnreachable) || errors.Is(err, context.DeadlineExceeded)
 }

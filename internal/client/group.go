@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -45,7 +46,7 @@ type Assigned struct {
 // GroupConfig says how to be a member of a group. Group, Topics and Assign are
 // required.
 //
-// The three callbacks are called one at a time, by a goroutine of the client's,
+// OnAssigned, OnRevoked and OnLost are called one at a time, by a goroutine of the client's,
 // and never while a Poll that brought records hasn't been followed by Release.
 // They must not call Poll or Close. Commit may be called in Revoked.
 type GroupConfig struct {
@@ -67,6 +68,11 @@ type GroupConfig struct {
 	// OnLost is told of partitions that others may have already. Nothing can
 	// be committed for them.
 	OnLost func([]record.TopicPartition)
+	// OnLapsed is called as soon as it is known that all partitions are lost,
+	// which OnLost can only say at the end of the rebalance. What others may
+	// have done since must not be overwritten. It should return at once.
+	// Optional.
+	OnLapsed func()
 	// OnWanted is called from a goroutine of its own when a rebalance waits
 	// for Release. Optional.
 	OnWanted func()
@@ -92,8 +98,9 @@ type Group struct {
 	abort context.CancelFunc // ends all requests of k
 
 	mu        sync.Mutex
-	has       map[record.TopicPartition]bool      // announced by OnAssigned, not taken back
+	has       map[record.TopicPartition]string    // announced by OnAssigned, not taken back: as which member
 	committed map[record.TopicPartition]Committed // of those to be announced
+	renounced bool                                // to be lost at the next rebalance
 }
 
 // Join makes a member; it joins the group in the background, and for as long
@@ -107,7 +114,7 @@ func Join(cfg Config, gc GroupConfig) (*Group, error) {
 		iso:       cfg.Isolation,
 		clock:     clock.Or(cfg.Clock),
 		ready:     make(chan struct{}),
-		has:       make(map[record.TopicPartition]bool),
+		has:       make(map[record.TopicPartition]string),
 		committed: make(map[record.TopicPartition]Committed),
 	}
 	session := or(gc.SessionTimeout, 45*time.Second)
@@ -118,7 +125,7 @@ func Join(cfg Config, gc GroupConfig) (*Group, error) {
 		kgo.WithContext(ctx),
 		kgo.ConsumerGroup(gc.Group),
 		kgo.ConsumeTopics(gc.Topics...),
-		kgo.Balancers(&balancer{userData: gc.UserData, assign: gc.Assign}),
+		kgo.Balancers(&balancer{userData: gc.UserData, assign: gc.Assign, lapsed: g.lapsed, onLapsed: gc.OnLapsed}),
 		kgo.SessionTimeout(session),
 		kgo.HeartbeatInterval(or(gc.HeartbeatInterval, min(session/10, 3*time.Second))),
 		kgo.RebalanceTimeout(or(gc.RebalanceTimeout, 60*time.Second)),
@@ -131,7 +138,7 @@ func Join(cfg Config, gc GroupConfig) (*Group, error) {
 		kgo.OnOffsetsFetched(g.fetched),
 		kgo.AdjustFetchOffsetsFn(g.begin),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, tps map[string][]int32) { g.gone(tps, gc.OnRevoked) }),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, tps map[string][]int32) { g.gone(tps, gc.OnLost) }),
+		kgo.OnPartitionsLost(func(context.Context, *kgo.Client, map[string][]int32) { g.lost() }),
 		kgo.OnPartitionsCallbackBlocked(func(context.Context, *kgo.Client) {
 			if gc.OnWanted != nil {
 				gc.OnWanted()
@@ -173,10 +180,12 @@ func (g *Group) fetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetch
 // settles that for partitions without a commit, and it is the first time that
 // all is known about the new partitions, so it announces them.
 func (g *Group) begin(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	<-g.ready // the library may get here before it has returned from open
 	at, err := g.resolve(ctx, offsets)
 	if err != nil {
 		return nil, err // the library joins again
 	}
+	member := g.Member()
 	var news []Assigned
 	g.mu.Lock()
 	for topic, partitions := range offsets {
@@ -187,10 +196,10 @@ func (g *Group) begin(ctx context.Context, offsets map[string]map[int32]kgo.Offs
 				position = resolved
 				partitions[p] = kgo.NewOffset().At(resolved)
 			}
-			if g.has[tp] {
+			if _, ok := g.has[tp]; ok {
 				continue
 			}
-			g.has[tp] = true
+			g.has[tp] = member
 			c, ok := g.committed[tp]
 			if !ok {
 				c = Committed{Offset: -1, LeaderEpoch: -1}
@@ -219,7 +228,6 @@ func (g *Group) resolve(ctx context.Context, offsets map[string]map[int32]kgo.Of
 	if len(open) == 0 {
 		return nil, nil
 	}
-	<-g.ready // the library may get here before it has returned from open
 	a := Admin{k: g.k, iso: g.iso, clock: g.clock}
 	if g.cfg.Reset == Latest {
 		return a.Ends(ctx, open)
@@ -227,19 +235,39 @@ func (g *Group) resolve(ctx context.Context, offsets map[string]map[int32]kgo.Of
 	return a.Starts(ctx, open)
 }
 
-// gone tells of partitions given up or lost, of those that were announced.
+// gone tells of partitions to be given up, of those that were announced. They
+// are held until that is done, as they may be committed until then.
 func (g *Group) gone(tps map[string][]int32, tell func([]record.TopicPartition)) {
 	var had []record.TopicPartition
 	g.mu.Lock()
 	for _, tp := range flatten(tps) {
-		if g.has[tp] {
-			delete(g.has, tp)
+		if _, ok := g.has[tp]; ok {
 			had = append(had, tp)
 		}
 	}
 	g.mu.Unlock()
-	if len(had) > 0 && tell != nil {
+	if len(had) == 0 {
+		return
+	}
+	if tell != nil {
 		tell(had)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, tp := range had {
+		delete(g.has, tp)
+	}
+}
+
+// lost tells that nothing is held any more.
+func (g *Group) lost() {
+	g.mu.Lock()
+	had := slices.SortedFunc(maps.Keys(g.has), compare)
+	clear(g.has)
+	g.renounced = false
+	g.mu.Unlock()
+	if len(had) > 0 && g.cfg.OnLost != nil {
+		g.cfg.OnLost(had)
 	}
 }
 
@@ -302,7 +330,7 @@ func (g *Group) Commit(ctx context.Context, offsets []Offset) error {
 		meta[o.TopicPartition] = o.Metadata
 	}
 	var failure error
-	g.k.CommitOffsetsSync(withMetadata(ctx, meta), next, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+	g.k.CommitOffsetsSync(g.beforeCommit(ctx, meta), next, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
 		if err == nil {
 			err = firstFailure(resp)
 		}
@@ -312,20 +340,6 @@ func (g *Group) Commit(ctx context.Context, offsets []Offset) error {
 		return fmt.Errorf("client: group %s: commit of %d partitions: %w", g.cfg.Group, len(offsets), commitError(failure))
 	}
 	return nil
-}
-
-// withMetadata replaces the metadata that the library would commit.
-func withMetadata(ctx context.Context, meta map[record.TopicPartition]string) context.Context {
-	return kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
-		for i := range req.Topics {
-			t := &req.Topics[i]
-			for j := range t.Partitions {
-				m := meta[record.TopicPartition{Topic: t.Topic, Partition: t.Partitions[j].Partition}]
-				t.Partitions[j].Metadata = &m
-			}
-		}
-		return nil
-	})
 }
 
 func firstFailure(resp *kmsg.OffsetCommitResponse) error {

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -96,6 +98,9 @@ func (s *Session) Send(o *task.Outgoing) error {
 // partition, by one goroutine at a time.
 func (s *Session) acknowledged(r *kgo.Record, err error) {
 	if err != nil {
+		if errors.Is(err, context.Canceled) && s.ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", ErrDropped, err)
+		}
 		s.failed.CompareAndSwap(nil, &SendError{
 			TopicPartition: record.TopicPartition{Topic: r.Topic, Partition: r.Partition},
 			Size:           len(r.Key) + len(r.Value),

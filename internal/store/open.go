@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -128,6 +129,9 @@ func (d *disk) openBadger() (reason, err error) {
 	if err := d.attempt(); err != nil {
 		return nil, fault("open", d.dir, err)
 	}
+	if err := d.dropEmptyLogs(); err != nil {
+		return nil, fault("open", d.dir, err)
+	}
 	db, err := openManaged(badgerOptions(d.path, d.opts))
 	d.attempted()
 	if err == nil {
@@ -140,6 +144,29 @@ func (d *disk) openBadger() (reason, err error) {
 		return nil, fault("open", d.dir, err)
 	}
 	return err, nil
+}
+
+// dropEmptyLogs deletes logs of memtables that a kill caught between the
+// creation of the file and its first byte. There is nothing in them, but Badger
+// doesn't open a database that has one.
+func (d *disk) dropEmptyLogs() error {
+	logs, err := d.files(".mem")
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it is about to be created
+		}
+		return err
+	}
+	for _, name := range logs {
+		fi, err := os.Stat(name)
+		if err == nil && fi.Size() == 0 {
+			err = os.Remove(name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openManaged is badger.OpenManaged with its panics as errors.

@@ -215,3 +215,23 @@ func TestWrite_Fails(t *testing.T) {
 		t.Errorf("%d keys are stale after the replay", n)
 	}
 }
+
+// TestOpen_EmptyLog is a kill between the creation of a memtable's log and its
+// first byte.
+func TestOpen_EmptyLog(t *testing.T) {
+	o := small(t)
+	dir := t.TempDir()
+	db := open(t, dir, o)
+	c := newChangelog(t, db)
+	c.apply(db, 0, 100)
+	closeDB(t, db)
+	overwrite(t, filepath.Join(dir, "db", "00077.mem"), nil)
+	db = open(t, dir, o)
+	if o := db.Opened(); o.Wiped != nil {
+		t.Errorf("the database was wiped: %v", o.Wiped)
+	}
+	if off, _ := db.Checkpoint(newChangelog(t, db).id); off != 100 {
+		t.Errorf("checkpoint = %d", off)
+	}
+	closeDB(t, db)
+}
