@@ -203,6 +203,47 @@ func TestSessions_ExtendAndMerge(t *testing.T) {
 	}
 }
 
+// A session that keeps its span goes and comes, if every update is told of. (The
+// last record of a commit makes one update of the two.)
+func TestSessions_RecordWithin(t *testing.T) {
+	in := `in a 1 0
+		in a 2 5
+		in a 3 2`
+	script(t, sessionsOf(window.Session(5*ms).Grace(100*ms), true), in, `0 a[0,0] 1 0
+		1 a[0,0] - 0
+		1 a[0,5] |1,2 5
+		2 a[0,5] - 5
+		2 a[0,5] ||1,2,3 5`)
+	script(t, sessionsOf(window.Session(5*ms).Grace(100*ms), false), in, `0 a[0,0] 1 0
+		1 a[0,0] - 0
+		1 a[0,5] |1,2 5
+		2 a[0,5] ||1,2,3 5`)
+}
+
+// A nil row is no session.
+func TestSessions_NilRow(t *testing.T) {
+	last := func(update bool) func(*stream.Builder) {
+		return func(b *stream.Builder) {
+			g := b.Stream(topicIn).GroupByKey()
+			if update {
+				g = g.EmitOnUpdate()
+			}
+			flat(g.SessionsBy(window.Session(5*ms).Grace(100*ms)).Reduce(textStore("st"), func(_, v *string) *string { return v }), str).To(topicOut)
+		}
+	}
+	in := `in a 1 0
+		in a - 5
+		restart
+		in a 2 7`
+	script(t, last(false), in, `0 a[0,0] 1 0
+		1 a[0,0] - 0
+		2 a[7,7] 2 7`)
+	script(t, last(true), in, `0 a[0,0] 1 0
+		1 a[0,0] - 0
+		1 a[0,5] - 5
+		2 a[7,7] 2 7`)
+}
+
 func TestSessions_Late(t *testing.T) {
 	in := `in a 1 0
 		in b 2 8

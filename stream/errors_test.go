@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,27 @@ func TestOnError_Skip(t *testing.T) {
 	dropped(t, d, "undecodable=1 failed=2 unencodable=1")
 	if d.Err() != nil {
 		t.Error(d.Err())
+	}
+}
+
+// The time of a record that can't be decoded doesn't count: it may be garbage too.
+func TestOnError_UndecodableMovesNoTime(t *testing.T) {
+	var times []int64
+	d := streamtest.New(t, build(t, func(b *stream.Builder) {
+		b.Stream(topic.New("in", serde.String, serde.Int64)).Process(func(p *stream.Processor[string, int64]) func(stream.Record[string, int64]) error {
+			return func(stream.Record[string, int64]) error {
+				at, _ := p.StreamTime()
+				times = append(times, at.UnixMilli())
+				return nil
+			}
+		})
+	}), streamtest.OnError(func(*stream.RecordError) stream.Action { return stream.Skip }))
+	number := []byte{0, 0, 0, 0, 0, 0, 0, 1}
+	d.SendRaw("in", []byte("k"), number, time.UnixMilli(5))
+	d.SendRaw("in", []byte("k"), number[:3], time.UnixMilli(1_000_000))
+	d.SendRaw("in", []byte("k"), number, time.UnixMilli(4))
+	if !slices.Equal(times, []int64{5, 5}) {
+		t.Errorf("stream times are %v, want 5 and 5", times)
 	}
 }
 

@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,6 +108,24 @@ func ExampleProcessor_ForwardAt() {
 		fmt.Println(r.Value, r.Time.Format(time.DateOnly))
 	}
 	// Output: report 2023-12-31
+}
+
+func ExampleProcessor_ForwardRecord() {
+	sign := func(p *stream.Processor[string, string]) func(stream.Record[string, string]) error {
+		return func(r stream.Record[string, string]) error {
+			// Clip, or the append could write where others read.
+			r.Headers = append(slices.Clip(r.Headers), stream.Header{Key: "by", Value: []byte("leat")})
+			return p.ForwardRecord(r)
+		}
+	}
+	d := streamtest.MustNew(stream.MustBuild(func(b *stream.Builder) {
+		b.Stream(words).Process(sign).To(out)
+	}))
+	d.Send(words, "k", "report")
+	for _, r := range d.Records(out) {
+		fmt.Printf("%s %s=%s\n", r.Value, r.Headers[0].Key, r.Headers[0].Value)
+	}
+	// Output: report by=leat
 }
 
 // Sensors that were silent for an hour are reported, once.

@@ -155,6 +155,29 @@ func ExampleStream_FlatMapValues() {
 	// k two
 }
 
+func ExampleStream_FlatMapValuesWithKey() {
+	// tagged yields each word of a line behind its key.
+	tagged := func(k, line string) iter.Seq[string] {
+		return func(yield func(string) bool) {
+			for word := range strings.FieldsSeq(line) {
+				if !yield(k + "/" + word) {
+					return
+				}
+			}
+		}
+	}
+	d := streamtest.MustNew(stream.MustBuild(func(b *stream.Builder) {
+		b.Stream(lines).FlatMapValuesWithKey(tagged).To(out)
+	}))
+	d.Send(lines, "k", "one two")
+	for k, word := range d.Read(out) {
+		fmt.Println(k, word)
+	}
+	// Output:
+	// k k/one
+	// k k/two
+}
+
 func ExampleStream_FlatMap() {
 	// letters yields each letter of a word, with the word as its key.
 	letters := func(_, word string) iter.Seq2[string, string] {

@@ -28,7 +28,13 @@ func (s Stream[K, V]) Join[V2, VR any](other Stream[K, V2], w window.Join, as st
 
 // LeftJoin is Join, and gives one result more, with known false, for each record
 // of s that has joined none when its window has closed: when stream time has
-// passed its timestamp plus the window's reach forward plus grace.
+// passed its timestamp plus the window's reach forward plus grace, and a record
+// comes that is not late itself.
+//
+// A record of s has that result at once if it has no key, or if it is late: if
+// stream time has passed its timestamp plus the window's reach forward. In the
+// latter case a match that comes within the grace is a second result, as in
+// Kafka Streams.
 func (s Stream[K, V]) LeftJoin[V2, VR any](other Stream[K, V2], w window.Join, as state.Join[K, V, V2], f func(v V, v2 V2, known bool) VR) Stream[K, VR] {
 	return joinStreams(s.def(), other.def(), "LeftJoin", left, w, as, f)
 }
@@ -51,7 +57,7 @@ func joinStreams[K, L, R, VR any](l *dsl.StreamDef[K, L], r *dsl.StreamDef[K, R]
 		Inputs: []*topology.Node{l.Node, r.Node}, Stores: []*topology.Store{leftStore, rightStore},
 	}, func(t *task.Task, n *topology.Node) {
 		j := &streamJoin[K, L, R, VR]{
-			task: t, label: n.Label(), time: t.Time(n.Label()), window: w, kind: kind, f: f,
+			task: t, label: n.Label(), time: t.Time(n.Label()), keep: retention, window: w, kind: kind, f: f,
 			port: &dsl.Port[dsl.Record[K, VR]]{}, leftNull: null.Test[L](), rightNull: null.Test[R](),
 		}
 		t.SetPort(n.ID, j.port)
@@ -65,8 +71,14 @@ func joinStreams[K, L, R, VR any](l *dsl.StreamDef[K, L], r *dsl.StreamDef[K, R]
 
 // keepFor is the milliseconds for which either side is kept. A reach that is
 // negative doesn't shorten it: a record waits for the farthest that may come.
+// Where a reach is nothing it is a millisecond more than in Kafka Streams, which
+// loses matches at the window's border there, or all if both are nothing.
 func keepFor(w window.Join) int64 {
-	return max(w.BeforeMS(), 0) + max(w.AfterMS(), 0) + w.GraceMS() + 1
+	keep := max(w.BeforeMS(), 0) + max(w.AfterMS(), 0) + w.GraceMS()
+	if w.BeforeMS() <= 0 || w.AfterMS() <= 0 {
+		keep++
+	}
+	return keep
 }
 
 // streamJoin is a join of two streams in a task.
@@ -82,29 +94,39 @@ type streamJoin[K, L, R, VR any] struct {
 	left      *cache.Rows[K, sided[L]]
 	right     *cache.Rows[K, R]
 	time      *int64 // stream time over both sides
+	keep      int64  // retention of the stores, milliseconds
 	ready     bool
 	pending   pendingHeap[K]
 }
 
-// begin moves stream time on, and gives the results of left records whose
-// window has closed by that. It reports whether the record takes part.
-func (j *streamJoin[K, L, R, VR]) begin(ts int64, noKey, noValue bool) (bool, error) {
+// observe moves stream time on, as every record does.
+func (j *streamJoin[K, L, R, VR]) observe(ts int64) error {
 	if !j.ready {
 		if err := j.recall(); err != nil {
-			return false, err
+			return err
 		}
 	}
 	*j.time = max(*j.time, ts)
-	if err := j.unmatched(); err != nil {
-		return false, err
-	}
-	return !dropped(j.task, j.label, noKey, noValue), nil
+	return nil
 }
 
 func (j *streamJoin[K, L, R, VR]) onLeft(r dsl.Record[K, L]) error {
-	ok, err := j.begin(r.Time, r.KeyNull, j.leftNull != nil && j.leftNull(r.Value))
-	if !ok {
+	if err := j.observe(r.Time); err != nil {
 		return err
+	}
+	noValue := j.leftNull != nil && j.leftNull(r.Value)
+	if r.KeyNull && !noValue && j.kind == left {
+		return j.port.Emit(valued(r, j.f(r.Value, none[R](), false))) // it can have no match
+	}
+	if dropped(j.task, j.label, r.KeyNull, noValue) {
+		return nil
+	}
+	// A record that moves the store's time may yet be late, since dropped ones
+	// move stream time too: what waits must be told before it expires.
+	if r.Time == *j.time || r.Time-j.keep >= j.left.Oldest() {
+		if err := j.unmatched(); err != nil {
+			return err
+		}
 	}
 	others, err := j.right.Row(r.Key)
 	if err != nil {
@@ -120,10 +142,11 @@ func (j *streamJoin[K, L, R, VR]) onLeft(r dsl.Record[K, L]) error {
 		}
 	}
 	waits := !matched && j.kind == left
-	if waits && j.window.Late(r.Time, *j.time) {
+	if waits && hi < *j.time {
+		// As in Kafka Streams it is not waited for the grace, in which there may
+		// still come a match.
 		waits = false
-		var none R
-		if err := j.emit(r.Key, j.f(r.Value, none, false), r.Time); err != nil {
+		if err := j.emit(r.Key, j.f(r.Value, none[R](), false), r.Time); err != nil {
 			return err
 		}
 	}
@@ -144,9 +167,16 @@ func (j *streamJoin[K, L, R, VR]) onLeft(r dsl.Record[K, L]) error {
 }
 
 func (j *streamJoin[K, L, R, VR]) onRight(r dsl.Record[K, R]) error {
-	ok, err := j.begin(r.Time, r.KeyNull, j.rightNull != nil && j.rightNull(r.Value))
-	if !ok {
+	if err := j.observe(r.Time); err != nil {
 		return err
+	}
+	if dropped(j.task, j.label, r.KeyNull, j.rightNull != nil && j.rightNull(r.Value)) {
+		return nil
+	}
+	if r.Time == *j.time {
+		if err := j.unmatched(); err != nil {
+			return err
+		}
 	}
 	others, err := j.left.Row(r.Key)
 	if err != nil {
@@ -192,8 +222,7 @@ func (j *streamJoin[K, L, R, VR]) unmatched() error {
 				continue
 			}
 			j.left.Put(row, c.Time, c.Sub, sided[L]{value: c.Value.value})
-			var none R
-			if err := j.emit(row.Key, j.f(c.Value.value, none, false), c.Time); err != nil {
+			if err := j.emit(row.Key, j.f(c.Value.value, none[R](), false), c.Time); err != nil {
 				return err
 			}
 			break
@@ -214,6 +243,9 @@ func (j *streamJoin[K, L, R, VR]) recall() error {
 		}
 	})
 }
+
+// none is the value of a side that has none.
+func none[V any]() (v V) { return v }
 
 // from is the index of the row's first cell that is not before lo.
 func from[K, V any](row *cache.Row[K, V], lo int64) int {

@@ -166,12 +166,47 @@ func TestLeftJoin_OnlyLater(t *testing.T) {
 		5 c c+none 20`)
 }
 
+// A late record doesn't wait for the grace: it may have two results.
+func TestLeftJoin_LateWithinGrace(t *testing.T) {
+	script(t, leftJoin(window.Within(5*ms).Grace(100*ms)), `l z tick 50
+		l a a1 44
+		l b b1 45
+		restart
+		r a A 44
+		r b B 45`,
+		`1 a a1+none 44
+		3 a a1+A 44
+		4 b b1+B 45`)
+}
+
+// Only a record that takes part and is not late brings what waits in vain.
+func TestLeftJoin_LateRecordBringsNothing(t *testing.T) {
+	script(t, leftJoin(window.Within(5*ms).Grace(2*ms)), `l a a1 10
+		r z - 50
+		r z late 20
+		r z tick 49
+		restart
+		r z tick 50`,
+		`4 a a1+none 10`)
+}
+
+// A dropped record moves stream time, but what waits must not expire by that.
+func TestLeftJoin_DroppedRecordMovesTime(t *testing.T) {
+	script(t, leftJoin(window.Within(5*ms)), `l a a1 10
+		r a - 1000
+		l b b1 900
+		restart
+		l z tick 1001`,
+		`2 a a1+none 10
+		2 b b1+none 900`)
+}
+
 func TestLeftJoin_Nulls(t *testing.T) {
 	d := script(t, leftJoin(window.Within(5*ms)), `l - x 1
 		r - y 2
 		l a - 3
-		l t tick 20`, "")
-	dropped(t, d, "null-key=2 null-value=1")
+		l t tick 20`, "0 - x+none 1")
+	dropped(t, d, "null-key=1 null-value=1")
 }
 
 // Records that are too late to be kept still join what is there.

@@ -64,6 +64,22 @@ func (s Stream[K, V]) FlatMapValues[VR any](f func(V) iter.Seq[VR]) Stream[K, VR
 		}}.add(s.def(), dsl.Caller()))
 }
 
+// FlatMapValuesWithKey replaces each record by one for each value that f yields
+// for its key and value; the key stays.
+func (s Stream[K, V]) FlatMapValuesWithKey[VR any](f func(K, V) iter.Seq[VR]) Stream[K, VR] {
+	return streamOf(operator[K, V, K, VR]{op: "FlatMapValuesWithKey", keeps: true,
+		make: func(_ *task.Task, _ *topology.Node, out *dsl.Port[dsl.Record[K, VR]]) func(dsl.Record[K, V]) error {
+			return func(r dsl.Record[K, V]) error {
+				for v := range f(r.Key, r.Value) {
+					if err := out.Emit(valued(r, v)); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+		}}.add(s.def(), dsl.Caller()))
+}
+
 // FlatMap replaces each record by one for each key and value that f yields.
 // Before an operator that relies on the new keys, put Repartition.
 func (s Stream[K, V]) FlatMap[KR, VR any](f func(K, V) iter.Seq2[KR, VR]) Stream[KR, VR] {

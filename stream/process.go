@@ -142,6 +142,20 @@ func (p *Processor[KR, VR]) ForwardAt(key KR, value VR, at time.Time) error {
 	})
 }
 
+// ForwardRecord is Forward with a time and headers of the record's own. Where a
+// record came from (topic, partition and offset) can't be changed. NoKey sends
+// it without a key.
+func (p *Processor[KR, VR]) ForwardRecord(r Record[KR, VR]) error {
+	m := p.task.Meta()
+	headers := m.Headers
+	m.Headers = r.Headers // for all nodes after this one, which look there
+	err := p.out.Emit(dsl.Record[KR, VR]{
+		Key: r.Key, Value: r.Value, Time: r.Time.UnixMilli(), KeyNull: r.NoKey || p.null != nil && p.null(r.Key), Meta: m,
+	})
+	m.Headers = headers
+	return err
+}
+
 // Punctuate calls f whenever another interval of the chosen time has passed,
 // with the time it is. A jump over several intervals is one call. By stream time
 // the first call comes with the first record, by wall clock after the first

@@ -1,11 +1,13 @@
 package stream
 
 import (
+	"slices"
 	"time"
 
 	"github.com/leatstream/leat/internal/cache"
 	"github.com/leatstream/leat/internal/dsl"
 	"github.com/leatstream/leat/internal/null"
+	"github.com/leatstream/leat/internal/record"
 	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
 	"github.com/leatstream/leat/state"
@@ -96,6 +98,7 @@ type sessions[K, V, A any] struct {
 	update     bool
 	streamTime *int64
 	isNull     func(A) bool // nil if no A is null
+	meta       record.Meta  // of results: a session is of many records, so without headers
 }
 
 func (s *sessions[K, V, A]) record(r dsl.Record[K, V]) error {
@@ -112,6 +115,8 @@ func (s *sessions[K, V, A]) record(r dsl.Record[K, V]) error {
 		s.task.Drop(s.label, task.DropLate)
 		return nil
 	}
+	s.meta = *s.task.Meta()
+	s.meta.Headers = nil
 	acc := s.init()
 	for i := first; i < end; i++ {
 		acc = s.merge(r.Key, acc, row.Cells[i].Value, i > first)
@@ -152,7 +157,11 @@ func (s *sessions[K, V, A]) overlapping(row *cache.Row[K, A], ts int64) (span wi
 // replace puts the new session in the place of those it is made of.
 func (s *sessions[K, V, A]) replace(row *cache.Row[K, A], first, end int, span window.Span, acc A) {
 	if s.none(acc) {
+		// It is put for a moment, since it moves the store's time.
 		s.rows.Remove(row, first, end)
+		s.rows.Put(row, span.EndMS, span.StartMS, acc)
+		i := slices.IndexFunc(row.Cells, func(c cache.Cell[A]) bool { return c.Time == span.EndMS && c.Sub == span.StartMS })
+		s.rows.Remove(row, i, i+1)
 		return
 	}
 	if end-first != 1 || row.Cells[first].Time != span.EndMS || row.Cells[first].Sub != span.StartMS {
@@ -170,7 +179,7 @@ func (s *sessions[K, V, A]) none(acc A) bool { return s.isNull != nil && s.isNul
 func (s *sessions[K, V, A]) emitUpdate(row *cache.Row[K, A], first, end int, span window.Span, acc A) error {
 	now := dsl.Change[window.Key[K], A]{
 		Key: window.Key[K]{Key: row.Key, Span: span}, New: acc, HasNew: !s.none(acc),
-		Time: span.EndMS, Meta: s.task.Meta(),
+		Time: span.EndMS, Meta: &s.meta,
 	}
 	var gone []dsl.Change[window.Key[K], A]
 	for _, c := range row.Cells[first:end] {
@@ -181,7 +190,7 @@ func (s *sessions[K, V, A]) emitUpdate(row *cache.Row[K, A], first, end int, spa
 		}
 		gone = append(gone, dsl.Change[window.Key[K], A]{
 			Key: window.Key[K]{Key: row.Key, Span: old}, Old: c.Value, HasOld: true,
-			Time: c.Time, Meta: s.task.Meta(),
+			Time: c.Time, Meta: &s.meta,
 		})
 	}
 	s.replace(row, first, end, span, acc)

@@ -116,6 +116,17 @@ func ExampleTable_Filter() {
 	// ann is gone
 }
 
+func ExampleTable_FilterNot() {
+	d := streamtest.MustNew(stream.MustBuild(func(b *stream.Builder) {
+		b.Table(ages, ageOf).
+			FilterNot(func(_ string, age int64) bool { return age < 18 }).
+			Foreach(show[int64])
+	}))
+	d.Send(ages, "ann", 17)
+	d.Send(ages, "bob", 40)
+	// Output: bob 40
+}
+
 func ExampleTable_MapValues() {
 	d := streamtest.MustNew(stream.MustBuild(func(b *stream.Builder) {
 		b.Table(cities, cityOf).MapValues(strings.ToUpper).Foreach(show[string])

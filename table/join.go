@@ -9,7 +9,8 @@ import (
 
 // Join is the table of f(row, other's row) for the keys that both tables have.
 // A change of either changes it. Both must have the same number of partitions.
-// Its rows are computed, not stored.
+// Its rows are computed, not stored; a nil result is no row. Its time is the
+// later one of both rows'.
 func (t Table[K, V]) Join[V2, VR any](other Table[K, V2], f func(V, V2) VR) Table[K, VR] {
 	return tableOf(joinTables(t.def(), other.def(), "Join", false, func(v V, v2 V2, _ bool) VR { return f(v, v2) }))
 }

@@ -56,12 +56,18 @@ func (t Table[K, V]) Filter(keep func(K, V) bool) Table[K, V] {
 	})
 }
 
-// MapValues replaces each row's value by f(value).
+// FilterNot keeps the rows for which drop returns false.
+func (t Table[K, V]) FilterNot(drop func(K, V) bool) Table[K, V] {
+	return t.Filter(func(k K, v V) bool { return !drop(k, v) })
+}
+
+// MapValues replaces each row's value by f(value); a nil result is no row.
 func (t Table[K, V]) MapValues[VR any](f func(V) VR) Table[K, VR] {
 	return derive(t.def(), "MapValues", func(_ K, v V) (VR, bool) { return f(v), true })
 }
 
-// MapValuesWithKey replaces each row's value by f(key, value).
+// MapValuesWithKey replaces each row's value by f(key, value); a nil result is
+// no row.
 func (t Table[K, V]) MapValuesWithKey[VR any](f func(K, V) VR) Table[K, VR] {
 	return derive(t.def(), "MapValuesWithKey", func(k K, v V) (VR, bool) { return f(k, v), true })
 }

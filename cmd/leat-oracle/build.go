@@ -32,7 +32,6 @@ type builder struct {
 	nodes  map[string]any        // streamNode, groupedNode, tableNode[K], tableGroupedNode or globalNode
 	kv     map[string]state.Store[*datum, *datum]
 	plain  map[string]string // type of the stores that are declared by addStore
-	wire   map[string]serde.Serde[*datum]
 	inputs map[string]source
 	sinks  []string
 	dumps  map[string]dump

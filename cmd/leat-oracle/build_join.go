@@ -6,6 +6,7 @@ import (
 	"github.com/leatstream/leat/serde"
 	"github.com/leatstream/leat/state"
 	"github.com/leatstream/leat/stream"
+	"github.com/leatstream/leat/stream/streamtest"
 	"github.com/leatstream/leat/topic"
 	"github.com/leatstream/leat/window"
 )
@@ -16,7 +17,44 @@ type globalNode struct {
 }
 
 func (b *builder) global(op *operator) (any, error) {
-	return globalNode{b.b.GlobalTable(topic.New(op.Topic, serde.Serde[*datum](typed(op.Key)), serde.Serde[*datum](typed(op.Value))))}, nil
+	from := topic.New(op.Topic, serde.Serde[*datum](typed(op.Key)), serde.Serde[*datum](typed(op.Value)))
+	t := b.b.GlobalTable(from)
+	if op.Store != "" {
+		b.dumps[op.Store] = b.dumpGlobal(from, t)
+	}
+	return globalNode{t}, nil
+}
+
+// dumpGlobal reads a global table by joining it with every key that its topic
+// has: leat gives no other view of it. Nor does it keep the times of its rows,
+// which are those of the topic's records.
+func (b *builder) dumpGlobal(from topic.Topic[*datum, *datum], t stream.GlobalTable[*datum, *datum]) dump {
+	var tag serde.Serde[*datum] = tagged{}
+	ask, answers := topic.New(b.unique("ask"), tag, tag), topic.New(b.unique("answer"), tag, tag)
+	key := func(_, v *datum) *datum { return v }
+	b.b.Stream(ask).JoinGlobal(t, key, func(_, row *datum) *datum { return row }).To(answers)
+	times := map[string]int64{}
+	keys := []*datum{}
+	return func(d *streamtest.Driver) ([]row, error) {
+		for _, r := range d.Records(from) {
+			if r.Key == nil {
+				continue
+			}
+			if _, known := times[r.Key.String()]; !known {
+				keys = append(keys, r.Key)
+			}
+			times[r.Key.String()] = r.Time.UnixMilli()
+		}
+		rows := []row{}
+		for _, k := range keys {
+			d.Send(ask, nil, k)
+			for _, v := range d.Read(answers) {
+				at := times[k.String()]
+				rows = append(rows, row{k, v, &at})
+			}
+		}
+		return rows, d.Err()
+	}
 }
 
 // both is the two values of a join whose joiner wants the key, which leat's
@@ -42,13 +80,20 @@ func (b *builder) join(op *operator) (any, error) {
 		return nil, unsupported("%s outer", op.Op)
 	}
 	if op.Op == "tableJoin" {
-		return left.(tableOps).join(b, op, right)
+		t, ok := left.(tableOps)
+		if !ok {
+			return nil, fmt.Errorf("%q is no table", op.Left)
+		}
+		return t.join(b, op, right)
 	}
 	f, err := function(joinFuncs, op.Joiner)
 	if err != nil {
 		return nil, err
 	}
-	l := left.(streamNode)
+	l, ok := left.(streamNode)
+	if !ok {
+		return nil, fmt.Errorf("%q is no stream", op.Left)
+	}
 	var joined stream.Stream[*datum, *both]
 	switch r := right.(type) {
 	case streamNode:

@@ -121,8 +121,11 @@ func (b *builder) keeping(op *operator, in streamNode) (any, error) {
 		out.Stream = in.MapValues(f)
 		return out, err
 	case "flatMapValues":
-		if op.FnKey != "" {
-			return nil, unsupported("flatMapValues with key")
+		if op.FnKey == "keyThenValue" {
+			out.Stream = in.FlatMapValuesWithKey(func(k, v *datum) iter.Seq[*datum] {
+				return slices.Values([]*datum{str(k.String()), str(v.String())})
+			})
+			return out, nil
 		}
 		f, err := function(flatValueFuncs, op.Fn)
 		out.Stream = in.FlatMapValues(func(v *datum) iter.Seq[*datum] { return slices.Values(f(v)) })

@@ -49,8 +49,11 @@ func (n tableNode[K]) apply(b *builder, op *operator) (any, error) {
 	switch op.Op {
 	case "filter", "filterNot":
 		f, err := function(predicates, op.Fn)
-		not := op.Op == "filterNot"
-		return b.materialized(op, n, n.Filter(func(k K, v *datum) bool { return f(n.show(k), v) != not }), err)
+		pass := func(k K, v *datum) bool { return f(n.show(k), v) }
+		if op.Op == "filterNot" {
+			return b.materialized(op, n, n.FilterNot(pass), err)
+		}
+		return b.materialized(op, n, n.Filter(pass), err)
 	case "mapValues":
 		if op.FnKey != "" {
 			f, err := function(valueKeyFuncs, op.FnKey)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,7 @@ var handlers = map[string]func(*custom) handler{
 	"runningTotal":   runningTotal,
 	"prependTs":      prependTs,
 	"dup":            duplicate,
+	"twice":          twice,
 }
 
 func (b *builder) process(op *operator, in streamNode) (any, error) {
@@ -199,7 +201,7 @@ func sortBuffer(c *custom) handler {
 			if at > latest.UnixMilli()-c.op.DelayMs {
 				break
 			}
-			if err := c.forward(str(key), v, at); err != nil {
+			if err := c.p.ForwardRecord(record{Key: str(key), Value: v, Time: time.UnixMilli(at)}); err != nil {
 				return err
 			}
 			if err := c.s.Delete(k); err != nil {
@@ -276,5 +278,17 @@ func duplicate(c *custom) handler {
 			return err
 		}
 		return c.forward(r.Key, r.Value, r.Time.UnixMilli()+1)
+	}
+}
+
+func twice(c *custom) handler {
+	return func(r record) error {
+		if err := c.p.Forward(r.Key, r.Value); err != nil {
+			return err
+		}
+		r.Value = str(r.Value.String() + "!")
+		r.Time = r.Time.Add(time.Millisecond)
+		r.Headers = append(slices.Clip(r.Headers), stream.Header{Key: "twice", Value: []byte("1")})
+		return c.p.ForwardRecord(r)
 	}
 }

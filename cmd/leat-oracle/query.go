@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -28,7 +29,7 @@ func (r *run) query(q *query) error {
 				return x.Key.inner.String() == key.String() && x.Key.span.StartMS == q.Start
 			}
 			return x.Key.String() == key.String()
-		})
+		}, key)
 	case "all", "reverseAll", "range", "reverseRange":
 		from, err := parse(r.keyType(), q.From)
 		if err != nil {
@@ -44,10 +45,13 @@ func (r *run) query(q *query) error {
 		a.Result = ordered(rows, strings.HasPrefix(q.Op, "reverse"))
 	case "fetch", "backwardFetch", "fetchAll":
 		rows = keep(rows, func(x row) bool {
-			s := x.Key.span.StartMS
-			return (q.Op == "fetchAll" || x.Key.inner.String() == key.String()) && s >= q.TimeFrom && s <= q.TimeTo
+			s, session := x.Key.span.StartMS, x.TS == nil
+			return (q.Op == "fetchAll" || x.Key.inner.String() == key.String()) && (session || s >= q.TimeFrom && s <= q.TimeTo)
 		})
-		a.Result = ordered(rows, q.Op == "backwardFetch")
+		slices.SortFunc(rows, func(a, b row) int {
+			return cmp.Or(cmp.Compare(a.Key.inner.String(), b.Key.inner.String()), cmp.Compare(a.Key.span.StartMS, b.Key.span.StartMS))
+		})
+		a.Result = ordered(byStart(rows, q.Op), q.Op == "backwardFetch")
 	default:
 		return unsupported("query %s", q.Op)
 	}
@@ -64,11 +68,22 @@ func (r *run) keyType() string {
 	return "string"
 }
 
-func first(rows []row, is func(row) bool) any {
+// first is the row that is asked for, under the key that it was asked by.
+func first(rows []row, is func(row) bool, key *datum) any {
 	if i := slices.IndexFunc(rows, is); i >= 0 {
-		return rows[i]
+		return row{key, rows[i].Value, rows[i].TS}
 	}
 	return nil
+}
+
+// byStart gives windows of one key the start for a key.
+func byStart(rows []row, op string) []row {
+	for i, x := range rows {
+		if op != "fetchAll" && x.TS != nil {
+			rows[i].Key = num(x.Key.span.StartMS)
+		}
+	}
+	return rows
 }
 
 func keep(rows []row, is func(row) bool) []row {

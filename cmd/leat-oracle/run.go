@@ -25,7 +25,7 @@ type result struct {
 // failure is where the application stopped.
 type failure struct {
 	Phase string `json:"phase"`
-	Input int    `json:"input"`
+	Input *int   `json:"input,omitempty"`
 	Cause string `json:"class"`
 }
 
@@ -58,12 +58,17 @@ type run struct {
 	out   result
 	step  int
 	first time.Time // the driver's clock at the case's wall clock 0
+	// restarts ends the tasks before each record, and starts them again without
+	// a database: all must be in the changelogs.
+	restarts bool
 }
 
 // runCase builds the case's topology, feeds it, and returns what it answered.
 // The error is an *unsupportedError, or a mistake in the case.
-func runCase(c *testCase) (res *result, err error) {
-	r := &run{c: c, b: newBuilder(c), out: result{Topics: map[string][]output{}}}
+func runCase(c *testCase) (*result, error) { return runWith(c, false) }
+
+func runWith(c *testCase, restarts bool) (res *result, err error) {
+	r := &run{c: c, restarts: restarts, b: newBuilder(c), out: result{Topics: map[string][]output{}}}
 	r.first = streamtest.Start.Add(-ms(c.Config.WallClockStartMs))
 	r.b.peek = func(id string, k, v *datum) {
 		r.out.Peeks = append(r.out.Peeks, peeked{id, k, v, r.step})
@@ -74,7 +79,7 @@ func runCase(c *testCase) (res *result, err error) {
 		return nil, r.b.err
 	}
 	if err != nil {
-		return nil, err
+		return &result{Error: &failure{Phase: "build", Cause: err.Error()}}, nil
 	}
 	defer func() {
 		// The driver of no test panics where one would fail.
@@ -108,7 +113,7 @@ func (r *run) feed() error {
 			return fmt.Errorf("input %d: %w", i, err)
 		}
 		if err := r.d.Err(); err != nil {
-			r.out.Error = &failure{Phase: "run", Input: i, Cause: err.Error()}
+			r.out.Error = &failure{Phase: "run", Input: &i, Cause: err.Error()}
 			r.out.Peeks = slices.DeleteFunc(r.out.Peeks, func(p peeked) bool { return p.Step == i })
 			return nil
 		}
@@ -132,6 +137,9 @@ func (r *run) send(e event) error {
 		return nil
 	case e.Query != nil:
 		return r.query(e.Query)
+	}
+	if r.restarts {
+		r.d.Restart()
 	}
 	in, ok := r.b.inputs[e.Topic]
 	if !ok {

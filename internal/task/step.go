@@ -80,12 +80,15 @@ func (t *Task) process(in *input, rec *record.Record) error {
 	before := t.streamTime
 	t.streamTime = max(t.streamTime, rec.Time)
 	err := in.handle(rec)
-	var op *OpError
-	if err != nil && errors.As(err, &op) && op.Kind == FailedDecode {
-		// Nothing is known of such a record: its time may be garbage too.
-		t.streamTime = before
+	if err != nil && undecodable(err) {
+		t.streamTime = before // its time may be garbage too
 	}
 	return err
+}
+
+func undecodable(err error) bool {
+	var op *OpError
+	return errors.As(err, &op) && op.Kind == FailedDecode
 }
 
 func (t *Task) advance(in *input, n *int) {

@@ -11,7 +11,7 @@ func TestTimes(t *testing.T) {
 	*old.Time("a") = 1_700_000_000_000
 	*old.Time("b") = 0
 	old.Time("c")
-	if old.Time("a") != old.Time("a") {
+	if first, again := old.Time("a"), old.Time("a"); first != again {
 		t.Error("one name, two times")
 	}
 	meta := old.Metadata()
