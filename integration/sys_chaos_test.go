@@ -16,28 +16,44 @@ func TestChaos(t *testing.T) {
 	if !virtual {
 		t.Skip("takes minutes without virtual time: run with -tags synctests")
 	}
-	seeds(t, 3, func(t *testing.T, seed uint64, dirs *folders) {
-		rng := rand.New(rand.NewPCG(seed, 3))
-		dir := ""
-		if rng.IntN(3) == 0 {
-			dir = dirs.fresh()
-		}
-		c := &chaos{
-			world: newWorld(t, dir, pick(rng, 1, 2, 3)),
-			rng:   rng, dirs: dirs, f: newTraffic(seed, time.Now()),
-			settings: worker.Config{
-				Workers:        pick(rng, 1, 2),
-				CommitInterval: pick(rng, 100*time.Millisecond, time.Second, 10*time.Second, time.Minute),
-				CacheBytes:     pick(rng, int64(1), 100_000, 64<<20),
-				StartTimeout:   time.Hour, // it may begin without a network
-			},
-		}
-		// A changelog may be ahead of the offsets after a crash, and so may
-		// stream time: what is processed again must not be late by that.
-		c.topo = shop(24 * time.Hour)
-		defer c.end()
-		c.run()
-	})
+	seeds(t, 3, chaosOf)
+}
+
+// TestChaosThatWasFatalOnce repeats what has brought bugs to light: a member that
+// was thrown out of its group and joined it again with the partitions it had, one
+// that dropped records of tasks it still had, and one that couldn't give up a task
+// as long as a commit of others didn't get through.
+func TestChaosThatWasFatalOnce(t *testing.T) {
+	if !virtual {
+		t.Skip("takes minutes without virtual time: run with -tags synctests")
+	}
+	for _, seed := range []uint64{1795367093079242817, 1795367970706426832, 1795368273608355026} {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			dirs := newFolders(t)
+			bubble(t, func(t *testing.T) { chaosOf(t, seed, dirs) })
+		})
+	}
+}
+
+// chaosOf is the chaos that a seed stands for.
+func chaosOf(t *testing.T, seed uint64, dirs *folders) {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	dir := ""
+	if rng.IntN(3) == 0 {
+		dir = dirs.fresh()
+	}
+	c := &chaos{
+		world: newWorld(t, dir, pick(rng, 1, 2, 3)),
+		rng:   rng, dirs: dirs, f: newTraffic(seed, time.Now()),
+		settings: worker.Config{
+			Workers:        pick(rng, 1, 2),
+			CommitInterval: pick(rng, 100*time.Millisecond, time.Second, 10*time.Second, time.Minute),
+			CacheBytes:     pick(rng, int64(1), 100_000, 64<<20),
+			StartTimeout:   time.Hour, // it may begin without a network
+		},
+	}
+	defer c.end()
+	c.run()
 }
 
 type chaos struct {

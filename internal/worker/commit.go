@@ -104,6 +104,9 @@ func (u *unit) fatal(ctx context.Context, err error) error {
 		return err
 	}
 	u.failed = true
+	if lost := u.session.Err(); errors.Is(lost, client.ErrDropped) {
+		return lost
+	}
 	return &fatalError{err}
 }
 

@@ -28,5 +28,7 @@
 // of them, a restorer opens its database and reads the tail of its changelogs
 // (restore.go), a worker runs it (loop.go) and commits it again and again
 // (commit.go), until its partitions are revoked: it is committed and closed
-// before they are given up. If they were lost, it is closed without a commit.
+// before they are given up. If they were lost, it is closed without a commit;
+// and as soon as that is suspected (a commit was refused, see worker.fenced) it
+// stops, as what it writes could come after what its new owner writes.
 package worker

@@ -167,7 +167,7 @@ func (in *Instance) join() error {
 	g, err := client.Join(in.cfg.Client, client.GroupConfig{
 		Group: in.cfg.App, Topics: in.layout.topics, Reset: in.cfg.Reset,
 		Assign: in.assign, UserData: in.subscription,
-		OnAssigned: in.assigned, OnRevoked: in.revoked, OnLost: in.lost,
+		OnAssigned: in.assigned, OnRevoked: in.revoked, OnLost: in.lost, OnLapsed: in.lapsed,
 		SessionTimeout:    in.cfg.SessionTimeout,
 		HeartbeatInterval: in.cfg.HeartbeatInterval,
 		RebalanceTimeout:  in.cfg.RebalanceTimeout,

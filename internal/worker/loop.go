@@ -3,13 +3,14 @@ package worker
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/leatstream/leat/internal/client"
 )
 
-// worker runs tasks. All its methods are called by its own goroutine, but for
-// load, which is guarded by Instance.mu.
+// worker runs tasks. All its methods but interrupt are called by its own
+// goroutine; load is guarded by Instance.mu.
 type worker struct {
 	in    *Instance
 	box   *mailbox
@@ -17,7 +18,12 @@ type worker struct {
 	load  int // tasks it has or is about to get
 
 	nextCommit time.Time
+	fenced     bool // its last commit was refused: others may run its tasks by now
 	quit       bool
+
+	// A commit that can't get through keeps the worker from giving tasks up.
+	cancelCommit atomic.Pointer[context.CancelFunc]
+	interrupted  atomic.Bool // before there was one to cancel
 
 	parcel  []delivery
 	calls   []func()
@@ -43,12 +49,7 @@ func (w *worker) run(ctx context.Context) {
 	w.nextCommit = w.in.cfg.Clock.Now().Add(w.in.cfg.CommitInterval)
 	for !w.quit {
 		w.receive()
-		progress := false
-		for _, u := range w.units {
-			if w.stepUnit(u) {
-				progress = true
-			}
-		}
+		progress := w.stepAll()
 		w.maybeCommit(ctx)
 		if progress || w.quit {
 			continue
@@ -59,6 +60,21 @@ func (w *worker) run(ctx context.Context) {
 		case <-timer.C():
 		}
 	}
+}
+
+// stepAll runs each task for a while and reports whether any did anything. Once
+// a commit was refused none does: what they would write now could come after
+// what the new owners have written, and undo it.
+func (w *worker) stepAll() (progress bool) {
+	if w.fenced {
+		return false
+	}
+	for _, u := range w.units {
+		if w.stepUnit(u) {
+			progress = true
+		}
+	}
+	return progress
 }
 
 // receive takes in what others sent.
@@ -98,7 +114,7 @@ const pauseFactor = 4
 
 // stepUnit runs a task for a while and reports whether it did anything.
 func (w *worker) stepUnit(u *unit) bool {
-	if u.failed {
+	if u.failed || u.ctx.Err() != nil {
 		return false
 	}
 	began := w.in.cfg.Clock.Now()
@@ -153,9 +169,20 @@ func (w *worker) refill(u *unit, progress bool) {
 // anyway. The task stays until it is closed, but isn't committed any more.
 func (w *worker) fail(u *unit, err error) {
 	u.failed = true
-	if u.ctx.Err() == nil {
+	switch {
+	case u.ctx.Err() != nil:
+	case errors.Is(u.session.Err(), client.ErrDropped):
+		w.startOver(err)
+	default:
 		w.in.fail(err)
 	}
+}
+
+// startOver lets all tasks of the instance begin again at their last commit.
+func (w *worker) startOver(err error) {
+	w.in.log.warn("records were dropped that weren't written yet: the tasks here begin again where they last committed", "error", err)
+	w.fenced = true
+	w.in.group.Renounce()
 }
 
 // maybeCommit commits if it is time, or a task asked for it.
@@ -171,15 +198,20 @@ func (w *worker) maybeCommit(ctx context.Context) {
 	if !due {
 		return
 	}
-	err := w.commit(ctx, w.units)
+	err := w.commitForNow(ctx)
 	w.nextCommit = w.in.cfg.Clock.Now().Add(w.in.cfg.CommitInterval)
 	var fatal *fatalError
 	switch {
-	case err == nil, ctx.Err() != nil:
+	case err == nil:
+		w.fenced = false
+	case ctx.Err() != nil:
 	case errors.As(err, &fatal):
 		w.in.fail(fatal.err)
+	case errors.Is(err, client.ErrDropped):
+		w.startOver(err)
 	case errors.Is(err, client.ErrFenced):
 		// The group will say what was lost; nothing counts any more until then.
+		w.fenced = true
 		w.in.log.warn("commit refused: another instance may have the tasks", "error", err)
 		w.nextCommit = w.in.cfg.Clock.Now().Add(min(time.Second, w.in.cfg.CommitInterval))
 	default:
@@ -187,6 +219,26 @@ func (w *worker) maybeCommit(ctx context.Context) {
 			w.in.log.warn("commit put off", "error", err)
 		}
 		w.nextCommit = w.in.cfg.Clock.Now().Add(min(100*time.Millisecond, w.in.cfg.CommitInterval))
+	}
+}
+
+// commitForNow commits all tasks, unless it is interrupted.
+func (w *worker) commitForNow(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w.cancelCommit.Store(&cancel)
+	if w.interrupted.Swap(false) {
+		return context.Canceled // what waits in the mailbox comes first
+	}
+	return w.commit(ctx, w.units)
+}
+
+// interrupt ends the commit that is under way or about to begin, for what has
+// just been put into the mailbox. Any goroutine may call it.
+func (w *worker) interrupt() {
+	w.interrupted.Store(true)
+	if cancel := w.cancelCommit.Load(); cancel != nil {
+		(*cancel)()
 	}
 }
 
@@ -198,7 +250,7 @@ func (w *worker) idleFor() time.Duration {
 		until = now.Add(time.Hour)
 	}
 	for _, u := range w.units {
-		if u.failed {
+		if u.failed || w.fenced || u.ctx.Err() != nil {
 			continue
 		}
 		if due, ok := u.task.NextPunctuation(); ok && due.Before(until) {
@@ -241,4 +293,5 @@ func (w *worker) retire(ctx context.Context, units []*unit, commit bool) {
 	}
 	clear(w.units[len(kept):])
 	w.units = kept
+	w.fenced = w.fenced && len(kept) > 0
 }

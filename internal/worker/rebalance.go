@@ -117,6 +117,16 @@ func (in *Instance) lost(tps []record.TopicPartition) {
 	in.updatePhase()
 }
 
+// lapsed makes all tasks stop writing, before they can be dropped in lost.
+func (in *Instance) lapsed() {
+	in.mu.Lock()
+	for _, u := range in.units {
+		u.cancel()
+	}
+	in.mu.Unlock()
+	in.client.Abandon()
+}
+
 // take removes the tasks that tps belong to, and returns them. A task's
 // partitions move together; if one is left behind its records can't be
 // processed and, as fetching them goes on, would be lost: that is fatal.
@@ -171,14 +181,6 @@ func (in *Instance) giveUp(ctx context.Context, units []*unit, commit bool) {
 			u.cancel()
 		}
 	}
-	// A worker may be in the middle of a commit or a send that can't get
-	// through. Then it is only free when what it does counts no more.
-	stop := context.AfterFunc(ctx, func() {
-		for _, u := range units {
-			u.cancel()
-		}
-	})
-	defer stop()
 	var done []chan struct{}
 	for w, us := range byWorker {
 		c := make(chan struct{})
@@ -188,6 +190,18 @@ func (in *Instance) giveUp(ctx context.Context, units []*unit, commit bool) {
 			w.retire(ctx, us, commit)
 		})
 	}
+	// A worker may be in the middle of a commit or a send that can't get
+	// through, perhaps one for other tasks only. Then it is only free when what
+	// it does counts no more.
+	stop := context.AfterFunc(ctx, func() {
+		for _, u := range units {
+			u.cancel()
+		}
+		for w := range byWorker {
+			w.interrupt()
+		}
+	})
+	defer stop()
 	for _, c := range done {
 		<-c
 	}
