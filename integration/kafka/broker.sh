@@ -20,8 +20,11 @@ fetch() {
 	# The marker holds the description, so that a new version is fetched anew.
 	if cmp -s "$here/pom.xml" "$jars/complete.xml"; then return; fi
 	rm -rf "$jars" && mkdir -p "$jars"
-	mvn --quiet --batch-mode --file "$here/pom.xml" \
-		dependency:copy-dependencies "-DoutputDirectory=$jars" >&2
+	if ! mvn --quiet --batch-mode --file "$here/pom.xml" \
+		dependency:copy-dependencies "-DoutputDirectory=$jars" >&2; then
+		echo "broker.sh: Kafka's jars can't be fetched" >&2
+		exit 4
+	fi
 	cp "$here/pom.xml" "$jars/complete.xml"
 }
 

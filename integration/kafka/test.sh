@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the integration tests against a real Apache Kafka, which it starts and
-# stops. Java and Maven are needed; without them it says so and exits with 3.
+# stops. Java and Maven are needed; without them it says so and exits with 3. If
+# Kafka can't be fetched it exits with 4.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -23,4 +24,6 @@ for _ in $(seq 600); do # the first start fetches the jars
 done
 
 cd "$here/../.."
+GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod) # as the Makefile does
+export GOTOOLCHAIN
 KAFKA_ADDR=127.0.0.1:$port go test -count=1 -v -timeout 10m -run '^TestScenario/^kafka$' ./integration ./examples/flights "$@"
