@@ -29,8 +29,9 @@ run:
 test:
 	go test -tags synctests $(PKG)
 
+# All but the examples: what goes on at the same time in them is the packages'.
 race:
-	go test -race -tags synctests $(PKG)
+	go test -race -tags synctests $(if $(filter ./...,$(PKG)),$$(go list ./... | grep -v /examples/),$(PKG))
 
 # gofmt of the same toolchain: an older one can't read generic methods.
 lint:
