@@ -27,11 +27,18 @@ run:
 
 # The tag lets franz-go run under the virtual time of testing/synctest.
 test:
-	go test -tags synctests $(PKG)
+	go test -tags synctests -timeout 15m $(PKG)
 
-# All but the examples: what goes on at the same time in them is the packages'.
+# The examples and most of integration are left out: under the race detector
+# they take half an hour, and what goes on at the same time in them is the
+# packages'. make race PKG=./integration runs them too.
 race:
-	go test -race -tags synctests $(if $(filter ./...,$(PKG)),$$(go list ./... | grep -v /examples/),$(PKG))
+ifeq ($(PKG),./...)
+	go test -race -tags synctests $$(go list ./... | grep -v -e /examples/ -e /integration)
+	go test -race -tags synctests -run '^TestScenario' ./integration
+else
+	go test -race -tags synctests -timeout 1h $(PKG)
+endif
 
 # gofmt of the same toolchain: an older one can't read generic methods.
 lint:
