@@ -142,7 +142,7 @@ func (c Config) engine(t *Topology) (worker.Config, error) {
 		Client:  client.Config{Brokers: c.Brokers, Dial: c.Dial, TLS: c.TLS},
 		Workers: c.Workers, CommitInterval: c.CommitInterval, CacheBytes: c.CacheBytes,
 		StateDir: c.StateDir, Replication: c.ReplicationFactor, StartTimeout: c.StartTimeout, SessionTimeout: c.SessionTimeout,
-		OnFailure: failure(c.OnError), DeadLetters: c.DeadLetterTopic,
+		OnFailure: Policy(c.OnError), DeadLetters: c.DeadLetterTopic,
 		Logger: c.Logger, Clock: c.Clock, Meter: c.MeterProvider,
 	}
 	if c.SASL != nil {

@@ -75,8 +75,8 @@ const (
 	HeaderOffset    = task.HeaderOffset    // decimal
 )
 
-// failure is the policy in the terms of a task.
-func failure(policy func(*RecordError) Action) func(*task.Failure) (task.Action, error) {
+// Policy is Config.OnError in the terms of a task. It is for leat's own packages.
+func Policy(policy func(*RecordError) Action) func(*task.Failure) (task.Action, error) {
 	return func(f *task.Failure) (task.Action, error) {
 		e := recordError(f)
 		if policy == nil || f.Final {
@@ -115,9 +115,4 @@ func wrap(err error) error {
 		return err
 	}
 	return recordError(f)
-}
-
-// Policy is for leat's own packages: what a task asks when a record fails.
-func Policy(onError func(*RecordError) Action) func(*task.Failure) (task.Action, error) {
-	return failure(onError)
 }
