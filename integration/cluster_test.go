@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/leatstream/leat/broker"
@@ -103,18 +104,30 @@ func (c cluster) produce(t *testing.T, topic string, values ...string) {
 	}
 }
 
+// endOffsets are the ends of a topic's partitions. A topic that was made a moment
+// ago may have no leader yet: that is asked again.
+func endOffsets(ctx context.Context, t *testing.T, admin *kadm.Client, topics ...string) kadm.ListedOffsets {
+	t.Helper()
+	for {
+		ends, err := admin.ListEndOffsets(ctx, topics...)
+		if err == nil {
+			err = ends.Error()
+		}
+		if err == nil {
+			return ends
+		}
+		if !kerr.IsRetriable(err) || ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // table is the last value of each key of a topic, as it is now.
 func (c cluster) table(t *testing.T, topic string) map[string][]byte {
 	t.Helper()
 	ctx := timeout(t, 60*time.Second)
 	cl := c.client(t, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	ends := endOffsets(ctx, t, kadm.NewClient(cl), topic)
 	left := int64(0)
 	ends.Each(func(o kadm.ListedOffset) { left += o.Offset })
 	rows := map[string][]byte{}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -79,7 +81,7 @@ func (c *cluster) createTopics(ctx context.Context, partitions int) (int, error)
 			}
 		}
 	}
-	return c.partitions(ctx, inputs)
+	return settled(ctx, func(ctx context.Context) (int, error) { return c.partitions(ctx, inputs) })
 }
 
 // partitions is how many partitions the topics have, which must all have the
@@ -114,6 +116,29 @@ type span struct{ start, end int64 }
 // spans are those of every partition of the topics. Topics that don't exist
 // (yet) are missing.
 func (c *cluster) spans(ctx context.Context, topics ...string) (map[string][]span, error) {
+	return settled(ctx, func(ctx context.Context) (map[string][]span, error) { return c.spansNow(ctx, topics...) })
+}
+
+// settled asks until the answer isn't one that passes by itself, for half a
+// minute at most: the brokers of a cluster hear of a new topic, and of who leads
+// it, one after the other.
+func settled[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		answer, err := ask(ctx)
+		if err == nil || !kerr.IsRetriable(err) {
+			return answer, err
+		}
+		select {
+		case <-ctx.Done():
+			return answer, err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (c *cluster) spansNow(ctx context.Context, topics ...string) (map[string][]span, error) {
 	starts, err := c.admin.ListStartOffsets(ctx, topics...)
 	if err != nil {
 		return nil, fmt.Errorf("list offsets: %w", err)
@@ -126,7 +151,7 @@ func (c *cluster) spans(ctx context.Context, topics ...string) (map[string][]spa
 	var failed error
 	ends.Each(func(o kadm.ListedOffset) {
 		start, ok := starts.Lookup(o.Topic, o.Partition)
-		switch err := errors.Join(o.Err, start.Err); {
+		switch err := cmp.Or(o.Err, start.Err); {
 		case errors.Is(err, kerr.UnknownTopicOrPartition) || !ok:
 			return
 		case err != nil:
