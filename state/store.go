@@ -16,13 +16,18 @@ type Store[K, V any] struct {
 	key      serde.Serde[K]
 	value    serde.Serde[V]
 	declared string
+	options  options
 }
 
 // New declares a store. The changelog topic is named after the application and
 // the store: `<application id>-<name>-changelog`. A mistake is reported when
 // the topology is built, with the place of the call to New.
-func New[K, V any](name string, key serde.Serde[K], value serde.Serde[V]) Store[K, V] {
-	return Store[K, V]{name: name, key: key, value: value, declared: dsl.Caller()}
+func New[K, V any](name string, key serde.Serde[K], value serde.Serde[V], opts ...Option) Store[K, V] {
+	s := Store[K, V]{name: name, key: key, value: value, declared: dsl.Caller()}
+	for _, o := range opts {
+		o(&s.options)
+	}
+	return s
 }
 
 // Name is the store's name as declared.

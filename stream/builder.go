@@ -19,8 +19,11 @@ type Topology struct{ plan *task.Plan }
 
 // Build calls f to add operators and returns the topology, or every mistake in
 // it, joined. Each is a *[BuildError] with the place of the offending call.
-func Build(f func(*Builder)) (*Topology, error) {
+func Build(f func(*Builder), opts ...Option) (*Topology, error) {
 	b := dsl.NewBuilder()
+	for _, o := range opts {
+		o(b)
+	}
 	f(&Builder{b})
 	if err := b.Plan.Graph.Check(); err != nil {
 		return nil, fmt.Errorf("build topology: %w", err)
@@ -28,9 +31,17 @@ func Build(f func(*Builder)) (*Topology, error) {
 	return &Topology{b.Plan}, nil
 }
 
+// Option changes how a topology is built.
+type Option func(*dsl.Builder)
+
+// LikeKafka makes every operator answer as Kafka Streams 4.3 does, where leat
+// does better by default: docs/semantics.md lists the differences. It is for
+// comparing the two, and for an app that relies on what Kafka Streams does.
+func LikeKafka() Option { return func(b *dsl.Builder) { b.LikeKafka = true } }
+
 // MustBuild is Build for package variables: it panics if the topology is wrong.
-func MustBuild(f func(*Builder)) *Topology {
-	t, err := Build(f)
+func MustBuild(f func(*Builder), opts ...Option) *Topology {
+	t, err := Build(f, opts...)
 	if err != nil {
 		panic(err)
 	}

@@ -88,7 +88,7 @@ func TestOnError_Skip(t *testing.T) {
 	}{
 		{stream.Decode, "Stream(in)", errPicky},
 		{stream.Process, "Process#1", io.ErrUnexpectedEOF},
-		{stream.Process, "a function of the topology", nil},
+		{stream.Process, "Process#1", nil},
 		{stream.Encode, "To(out)", errPicky},
 	}
 	if len(met) != len(want) {

@@ -38,8 +38,7 @@ func (s Stream[K, V]) Split(when func(K, V) bool) (yes, no Stream[K, V]) {
 	var rest *dsl.StreamDef[K, V]
 	first := operator[K, V, K, V]{op: "Split", keeps: true,
 		make: func(t *task.Task, _ *topology.Node, out *dsl.Port[dsl.Record[K, V]]) func(dsl.Record[K, V]) error {
-			other := &dsl.Port[dsl.Record[K, V]]{}
-			t.SetPort(rest.Node.ID, other)
+			other := dsl.NewPort[dsl.Record[K, V]](t, rest.Node)
 			return func(r dsl.Record[K, V]) error {
 				if when(r.Key, r.Value) {
 					return out.Emit(r)
@@ -63,10 +62,9 @@ func (s Stream[K, V]) Merge(other Stream[K, V]) Stream[K, V] {
 	}
 	d.Node = a.B.Add(topology.Node{Op: "Merge", Kind: topology.Processor, At: dsl.Caller(), Inputs: []*topology.Node{a.Node, b.Node}},
 		func(t *task.Task, n *topology.Node) {
-			port := &dsl.Port[dsl.Record[K, V]]{}
-			t.SetPort(n.ID, port)
-			a.Out(t).Subscribe(port.Emit)
-			b.Out(t).Subscribe(port.Emit)
+			port := dsl.NewPort[dsl.Record[K, V]](t, n)
+			a.Out(t).Subscribe(n, port.Emit)
+			b.Out(t).Subscribe(n, port.Emit)
 		})
 	return streamOf(d)
 }

@@ -35,9 +35,8 @@ func fromTable[K, V, VR any](t table.Table[K, V], op string, f func(*dsl.Change[
 	d := &dsl.StreamDef[K, VR]{B: in.B}
 	d.Node = in.B.Add(topology.Node{Op: op, Kind: topology.Processor, At: dsl.Caller(), Inputs: []*topology.Node{in.Node}},
 		func(tk *task.Task, n *topology.Node) {
-			port := &dsl.Port[dsl.Record[K, VR]]{}
-			tk.SetPort(n.ID, port)
-			in.Out(tk).Subscribe(func(c dsl.Change[K, V]) error {
+			port := dsl.NewPort[dsl.Record[K, VR]](tk, n)
+			in.Out(tk).Subscribe(n, func(c dsl.Change[K, V]) error {
 				v, ok := f(&c)
 				if !ok {
 					return nil
@@ -76,7 +75,7 @@ func (s Stream[K, V]) ToTable(as state.Store[K, V]) table.Table[K, V] {
 		Store: cache.Spec[K, V]{Store: st, Key: as.Key(), Value: as.Value()},
 	}, func(t *task.Task, n *topology.Node, put dsl.Upsert[K, V]) {
 		label := n.Label()
-		in.Out(t).Subscribe(func(r dsl.Record[K, V]) error {
+		in.Out(t).Subscribe(n, func(r dsl.Record[K, V]) error {
 			if dropped(t, label, r.KeyNull, false) {
 				return nil
 			}

@@ -89,7 +89,7 @@ func (g Grouped[K, V]) fold[A any](op string, as state.Store[K, A], f folder[K, 
 		Spec: cache.Spec[K, A]{Store: st, Key: as.Key(), Value: as.Value()},
 		Feed: func(t *task.Task, n *topology.Node, rows *dsl.Rows[K, A]) {
 			isNull, label := null.Test[V](), n.Label()
-			in.Out(t).Subscribe(func(r dsl.Record[K, V]) error {
+			in.Out(t).Subscribe(n, func(r dsl.Record[K, V]) error {
 				if dropped(t, label, r.KeyNull, isNull != nil && isNull(r.Value)) {
 					return nil
 				}

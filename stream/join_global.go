@@ -41,11 +41,10 @@ func joinGlobal[K, V, KG, VG, VR any](s *dsl.StreamDef[K, V], t *dsl.GlobalDef[K
 		Op: op, Name: t.Node.Name, Kind: topology.Processor, At: dsl.Caller(),
 		Inputs: []*topology.Node{s.Node, t.Node},
 	}, func(tk *task.Task, n *topology.Node) {
-		port := &dsl.Port[dsl.Record[K, VR]]{}
-		tk.SetPort(n.ID, port)
+		port := dsl.NewPort[dsl.Record[K, VR]](tk, n)
 		lookup := t.Lookup(tk)
 		isNull, keyNull, label := null.Test[V](), nullKey[KG](), n.Label()
-		s.Out(tk).Subscribe(func(r dsl.Record[K, V]) error {
+		s.Out(tk).Subscribe(n, func(r dsl.Record[K, V]) error {
 			noValue := isNull != nil && isNull(r.Value)
 			if dropped(tk, label, false, noValue) {
 				return nil

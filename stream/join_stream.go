@@ -58,13 +58,12 @@ func joinStreams[K, L, R, VR any](l *dsl.StreamDef[K, L], r *dsl.StreamDef[K, R]
 	}, func(t *task.Task, n *topology.Node) {
 		j := &streamJoin[K, L, R, VR]{
 			task: t, label: n.Label(), time: t.Time(n.Label()), keep: retention, window: w, kind: kind, f: f,
-			port: &dsl.Port[dsl.Record[K, VR]]{}, leftNull: null.Test[L](), rightNull: null.Test[R](),
+			port: dsl.NewPort[dsl.Record[K, VR]](t, n), leftNull: null.Test[L](), rightNull: null.Test[R](),
 		}
-		t.SetPort(n.ID, j.port)
 		j.left = cache.OpenRows(t, cache.RowSpec[K, sided[L]]{Store: leftStore, Label: j.label, Key: as.Key(), Value: sidedSerde[L]{as.Left()}, Retention: retention})
 		j.right = cache.OpenRows(t, cache.RowSpec[K, R]{Store: rightStore, Label: j.label, Key: as.Key(), Value: as.Right(), Retention: retention})
-		l.Out(t).Subscribe(j.onLeft)
-		r.Out(t).Subscribe(j.onRight)
+		l.Out(t).Subscribe(n, j.onLeft)
+		r.Out(t).Subscribe(n, j.onRight)
 	})
 	return streamOf(d)
 }

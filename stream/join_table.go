@@ -49,11 +49,10 @@ func joinTable[K, V, VT, VR any](s *dsl.StreamDef[K, V], t *dsl.TableDef[K, VT],
 		Op: op, Name: t.Node.Name, Kind: topology.Processor, At: at,
 		Inputs: []*topology.Node{s.Node, t.Node}, Copartitioned: true,
 	}, func(tk *task.Task, n *topology.Node) {
-		port := &dsl.Port[dsl.Record[K, VR]]{}
-		tk.SetPort(n.ID, port)
+		port := dsl.NewPort[dsl.Record[K, VR]](tk, n)
 		lookup := t.Lookup(tk)
 		isNull, label := null.Test[V](), n.Label()
-		s.Out(tk).Subscribe(func(r dsl.Record[K, V]) error {
+		s.Out(tk).Subscribe(n, func(r dsl.Record[K, V]) error {
 			if dropped(tk, label, r.KeyNull && kind == inner, isNull != nil && isNull(r.Value)) {
 				return nil
 			}

@@ -80,13 +80,12 @@ func (s Stream[K, V]) Process[KR, VR any](setup func(*Processor[KR, VR]) func(Re
 		}
 	}
 	d.Node = in.B.Add(node, func(t *task.Task, n *topology.Node) {
-		p := &Processor[KR, VR]{task: t, node: n, out: &dsl.Port[dsl.Record[KR, VR]]{}, null: nullKey[KR]()}
-		t.SetPort(n.ID, p.out)
+		p := &Processor[KR, VR]{task: t, node: n, out: dsl.NewPort[dsl.Record[KR, VR]](t, n), null: nullKey[KR]()}
 		for _, open := range opens {
 			open(t, n.Label())
 		}
 		process := setup(p)
-		in.Out(t).Subscribe(func(r dsl.Record[K, V]) error {
+		in.Out(t).Subscribe(n, func(r dsl.Record[K, V]) error {
 			p.now = r.Time
 			m := r.Meta
 			err := process(Record[K, V]{

@@ -71,16 +71,15 @@ func (s Sessioned[K, V]) fold[A any](op string, as state.Store[K, A], init func(
 	}, func(t *task.Task, n *topology.Node) {
 		a := &sessions[K, V, A]{
 			task: t, label: n.Label(), win: win, init: init, add: add, merge: merge,
-			port: &dsl.Port[dsl.Change[window.Key[K], A]]{}, update: s.g.emit == dsl.OnUpdate, streamTime: t.Time(n.Label()),
+			port: dsl.NewPort[dsl.Change[window.Key[K], A]](t, n), update: s.g.emit == dsl.OnUpdate, streamTime: t.Time(n.Label()),
 			isNull: null.Test[A](),
 		}
-		t.SetPort(n.ID, a.port)
 		spec := cache.RowSpec[K, A]{Store: st, Label: a.label, Key: as.Key(), Value: as.Value(), Retention: retention}
 		if !a.update {
 			spec.Changed = a.changed
 		}
 		a.rows = cache.OpenRows(t, spec)
-		in.Out(t).Subscribe(a.record)
+		in.Out(t).Subscribe(n, a.record)
 	})
 	return table.Table[window.Key[K], A](dsl.NewTable(d))
 }

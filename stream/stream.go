@@ -45,9 +45,8 @@ func (o operator[K, V, KR, VR]) add(s *dsl.StreamDef[K, V], at string) *dsl.Stre
 	}
 	d.Node = s.B.Add(topology.Node{Op: o.op, Kind: topology.Processor, At: at, Inputs: []*topology.Node{s.Node}},
 		func(t *task.Task, n *topology.Node) {
-			port := &dsl.Port[dsl.Record[KR, VR]]{}
-			t.SetPort(n.ID, port)
-			s.Out(t).Subscribe(o.make(t, n, port))
+			port := dsl.NewPort[dsl.Record[KR, VR]](t, n)
+			s.Out(t).Subscribe(n, o.make(t, n, port))
 		})
 	return d
 }

@@ -60,7 +60,7 @@ func (w Windowed[K, V]) fold[A any](op string, as state.Store[K, A], f folder[wi
 		Feed: func(t *task.Task, n *topology.Node, rows *dsl.Rows[window.Key[K], A]) {
 			label := n.Label()
 			streamTime := t.Time(label)
-			in.Out(t).Subscribe(func(r dsl.Record[K, V]) error {
+			in.Out(t).Subscribe(n, func(r dsl.Record[K, V]) error {
 				if dropped(t, label, r.KeyNull, false) {
 					return nil
 				}

@@ -26,7 +26,7 @@ func writeChanges[K, V, KR, VR any](in *dsl.TableDef[K, V], f func(K, V) (KR, VR
 		func(tk *task.Task, n *topology.Node) {
 			w := &changeWriter[KR, VR]{task: tk, label: n.Label(), via: via, keyNull: null.Test[KR](), valueNull: null.Test[VR](),
 				out: task.Outgoing{Topic: t.Physical(tk.App()), Partition: -1, Changelog: -1}}
-			in.Out(tk).Subscribe(func(c dsl.Change[K, V]) error {
+			in.Out(tk).Subscribe(n, func(c dsl.Change[K, V]) error {
 				var key, old, oldKey, value []byte
 				var err error
 				if c.HasOld {
@@ -121,8 +121,7 @@ func readChanges[K, V any](b *dsl.Builder, via topic.Topic[K, V], at string) *to
 	t := dsl.UseTopic(b, via, topology.Repartition, at)
 	return b.Add(topology.Node{Op: "Grouped", Name: via.Name(), Kind: topology.Source, At: at, Topic: t},
 		func(tk *task.Task, n *topology.Node) {
-			port := &dsl.Port[dsl.Change[K, V]]{}
-			tk.SetPort(n.ID, port)
+			port := dsl.NewPort[dsl.Change[K, V]](tk, n)
 			label := n.Label()
 			tk.OnSource(t.Physical(tk.App()), func(r *record.Record) error {
 				c, err := decodeChange(via, r)

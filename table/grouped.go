@@ -70,8 +70,8 @@ func (g Grouped[K, V]) fold[A any](op string, as state.Store[K, A], init func() 
 	st := state.Use(g.b, as, topology.KeyValue, 0, at)
 	return tableOf(dsl.Aggregation[K, A]{Op: op, At: at, Emit: g.emit, Input: g.node,
 		Spec: cache.Spec[K, A]{Store: st, Key: as.Key(), Value: as.Value()},
-		Feed: func(t *task.Task, _ *topology.Node, rows *dsl.Rows[K, A]) {
-			t.Port(g.node.ID).(*dsl.Port[dsl.Change[K, V]]).Subscribe(func(c dsl.Change[K, V]) error {
+		Feed: func(t *task.Task, n *topology.Node, rows *dsl.Rows[K, A]) {
+			t.Port(g.node.ID).(*dsl.Port[dsl.Change[K, V]]).Subscribe(n, func(c dsl.Change[K, V]) error {
 				e, err := rows.Begin(c.Key)
 				if err != nil {
 					return err

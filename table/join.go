@@ -48,11 +48,10 @@ func joinTables[K, L, R, VR any](l *dsl.TableDef[K, L], r *dsl.TableDef[K, R], o
 		Op: op, Kind: topology.Processor, At: at, Copartitioned: true,
 		Inputs: []*topology.Node{l.Node, r.Node},
 	}, func(tk *task.Task, n *topology.Node) {
-		port := &dsl.Port[dsl.Change[K, VR]]{}
-		tk.SetPort(n.ID, port)
+		port := dsl.NewPort[dsl.Change[K, VR]](tk, n)
 		ofLeft, ofRight := l.Lookup(tk), r.Lookup(tk)
 		isNull := null.Test[VR]()
-		l.Out(tk).Subscribe(func(c dsl.Change[K, L]) error {
+		l.Out(tk).Subscribe(n, func(c dsl.Change[K, L]) error {
 			other, err := ofRight(c.Key, dsl.Emitted)
 			if err != nil || !other.OK && (!left || !c.HasNew && !c.HasOld) {
 				return err
@@ -66,7 +65,7 @@ func joinTables[K, L, R, VR any](l *dsl.TableDef[K, L], r *dsl.TableDef[K, R], o
 			}
 			return port.Emit(withoutNull(out, isNull))
 		})
-		r.Out(tk).Subscribe(func(c dsl.Change[K, R]) error {
+		r.Out(tk).Subscribe(n, func(c dsl.Change[K, R]) error {
 			other, err := ofLeft(c.Key, dsl.Emitted)
 			if err != nil || !other.OK {
 				return err

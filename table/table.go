@@ -35,8 +35,8 @@ func (t Table[K, V]) To(to topic.Topic[K, V]) { dsl.TableSink(t.def(), to, dsl.C
 func (t Table[K, V]) Foreach(f func(key K, value V, ok bool)) {
 	d := t.def()
 	d.B.Add(topology.Node{Op: "Foreach", Kind: topology.Processor, At: dsl.Caller(), Inputs: []*topology.Node{d.Node}},
-		func(tk *task.Task, _ *topology.Node) {
-			d.Out(tk).Subscribe(func(c dsl.Change[K, V]) error {
+		func(tk *task.Task, n *topology.Node) {
+			d.Out(tk).Subscribe(n, func(c dsl.Change[K, V]) error {
 				f(c.Key, c.New, c.HasNew)
 				return nil
 			})
@@ -97,10 +97,9 @@ func derive[K, V, VR any](in *dsl.TableDef[K, V], op string, f func(K, V) (VR, b
 	filter := op == "Filter"
 	d.Node = in.B.Add(topology.Node{Op: op, Kind: topology.Processor, At: dsl.Caller(), Inputs: []*topology.Node{in.Node}},
 		func(tk *task.Task, n *topology.Node) {
-			port := &dsl.Port[dsl.Change[K, VR]]{}
-			tk.SetPort(n.ID, port)
+			port := dsl.NewPort[dsl.Change[K, VR]](tk, n)
 			f := orNone(f)
-			in.Out(tk).Subscribe(func(c dsl.Change[K, V]) error {
+			in.Out(tk).Subscribe(n, func(c dsl.Change[K, V]) error {
 				out := dsl.Change[K, VR]{Key: c.Key, Time: c.Time, Meta: c.Meta}
 				if c.HasNew {
 					out.New, out.HasNew = f(c.Key, c.New)

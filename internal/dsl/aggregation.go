@@ -77,8 +77,7 @@ func (a Aggregation[K, A]) Build(b *Builder) *TableDef[K, A] {
 		Op: a.Op, Name: a.Spec.Store.Name, Kind: topology.Processor, At: a.At,
 		Inputs: []*topology.Node{a.Input}, Stores: []*topology.Store{a.Spec.Store},
 	}, func(t *task.Task, n *topology.Node) {
-		s := &Rows[K, A]{task: t, port: &Port[Change[K, A]]{}, update: a.Emit == OnUpdate, copy: wantOld && null.Mutable[A]()}
-		t.SetPort(n.ID, s.port)
+		s := &Rows[K, A]{task: t, port: NewPort[Change[K, A]](t, n), update: a.Emit == OnUpdate, copy: wantOld && null.Mutable[A]()}
 		spec := a.Spec
 		spec.Label = n.Label()
 		spec.KeepOld = wantOld

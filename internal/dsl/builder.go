@@ -15,6 +15,9 @@ import (
 // Builder collects the nodes of one topology. It is used by one goroutine.
 type Builder struct {
 	Plan *task.Plan
+	// LikeKafka asks operators for Kafka Streams' answer where leat's is
+	// another one on purpose.
+	LikeKafka bool
 
 	sources map[*topology.Topic]any // *StreamDef of a topic that is read already
 	shared  map[string]sharedStore  // stores that processors may share

@@ -43,6 +43,9 @@ type TableDef[K, V any] struct {
 	Node *topology.Node
 	// Lookup opens the table for reading in a task.
 	Lookup func(*task.Task) Lookup[K, V]
+	// LookupAt opens a versioned table for reading as of a time, in milliseconds
+	// since the epoch. It is nil for a table that keeps the latest version only.
+	LookupAt func(*task.Task) func(k K, at int64) (Row[V], error)
 	// WantOld asks for old values in the table's changes. It is called while
 	// the topology is built.
 	WantOld func()

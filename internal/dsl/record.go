@@ -1,6 +1,10 @@
 package dsl
 
-import "github.com/leatstream/leat/internal/record"
+import (
+	"github.com/leatstream/leat/internal/record"
+	"github.com/leatstream/leat/internal/task"
+	"github.com/leatstream/leat/internal/topology"
+)
 
 // Record is a typed record on its way through a stream.
 type Record[K, V any] struct {
@@ -20,21 +24,59 @@ type Change[K, V any] struct {
 	HasOld bool
 	Time   int64 // milliseconds since the epoch
 	Meta   *record.Meta
+	// Stale says that the row of a versioned table has a newer version already.
+	// Such a change is written to topics and to streams; joins and aggregations
+	// of tables leave it out.
+	Stale bool
 }
 
-// Port is the output of a node in a task: the functions of the nodes after it,
-// called one after the other, each to the end before the next.
-type Port[R any] struct{ subs []func(R) error }
+// Port is the output of a node in a task: the nodes after it, called one after
+// the other, each to the end before the next.
+//
+// It is also where a failure ends, of a function that returned an error or
+// panicked: the record is lost for the node that failed only. The nodes beside it
+// and before it go on, if that is the policy.
+type Port[R any] struct {
+	task *task.Task
+	subs []subscriber[R]
+}
 
-// Emit hands r to every node after this one and returns the first error.
+type subscriber[R any] struct {
+	call  func(R) error
+	label string
+}
+
+// NewPort makes the output of n, from which Out of its definition finds it.
+func NewPort[R any](t *task.Task, n *topology.Node) *Port[R] {
+	p := &Port[R]{task: t}
+	t.SetPort(n.ID, p)
+	return p
+}
+
+// Emit hands r to every node after this one. An error ends the task, and is to be
+// returned as it is.
 func (p *Port[R]) Emit(r R) error {
-	for _, f := range p.subs {
-		if err := f(r); err != nil {
+	for i := range p.subs {
+		if err := p.call(&p.subs[i], r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Subscribe adds a node.
-func (p *Port[R]) Subscribe(f func(R) error) { p.subs = append(p.subs, f) }
+func (p *Port[R]) call(s *subscriber[R], r R) (err error) {
+	defer func() {
+		if caught := recover(); caught != nil {
+			err = p.task.Panicked(s.label, caught)
+		}
+	}()
+	if err = s.call(r); err != nil {
+		err = p.task.Failed(s.label, err)
+	}
+	return err
+}
+
+// Subscribe adds node n with its function.
+func (p *Port[R]) Subscribe(n *topology.Node, f func(R) error) {
+	p.subs = append(p.subs, subscriber[R]{f, n.Label()})
+}

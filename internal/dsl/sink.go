@@ -20,7 +20,7 @@ func Sink[K, V any](in *StreamDef[K, V], to topic.Topic[K, V], role topology.Rol
 			keyNull, valueNull := null.Test[K](), null.Test[V]()
 			repartition := role == topology.Repartition
 			label := n.Label()
-			in.Out(tk).Subscribe(func(r Record[K, V]) error {
+			in.Out(tk).Subscribe(n, func(r Record[K, V]) error {
 				hasKey := !r.KeyNull && (keyNull == nil || !keyNull(r.Key))
 				if repartition && !hasKey {
 					// No partition is the right one for it.
@@ -40,7 +40,7 @@ func TableSink[K, V any](in *TableDef[K, V], to topic.Topic[K, V], at string) *t
 	return b.Add(topology.Node{Op: "To", Name: to.Name(), Kind: topology.Sink, At: at, Inputs: []*topology.Node{in.Node}, Topic: t},
 		func(tk *task.Task, n *topology.Node) {
 			e := NewEncoder(tk, n, to)
-			in.Out(tk).Subscribe(func(c Change[K, V]) error {
+			in.Out(tk).Subscribe(n, func(c Change[K, V]) error {
 				return e.Send(c.Key, true, c.New, c.HasNew, c.Time, c.Meta.Headers)
 			})
 		})

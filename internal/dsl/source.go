@@ -20,8 +20,7 @@ func Source[K, V any](b *Builder, from topic.Topic[K, V], role topology.Role, op
 	}
 	node := b.Add(topology.Node{Op: op, Name: from.Name(), Kind: topology.Source, At: at, Topic: t},
 		func(tk *task.Task, n *topology.Node) {
-			port := &Port[Record[K, V]]{}
-			tk.SetPort(n.ID, port)
+			port := NewPort[Record[K, V]](tk, n)
 			tk.OnSource(n.Topic.Physical(tk.App()), decodeStream(tk, n, from, port))
 		})
 	d := &StreamDef[K, V]{B: b, Node: node}
@@ -102,8 +101,7 @@ func Upserts[K, V any](b *Builder, spec TableSpec[K, V], feed func(*task.Task, *
 	var wantOld bool
 	d := &TableDef[K, V]{B: b, WantOld: func() { wantOld = true }, Lookup: Opener[K, V](spec.Store.Store.Name).Lookup}
 	d.Node = b.Add(spec.Node, func(t *task.Task, n *topology.Node) {
-		port := &Port[Change[K, V]]{}
-		t.SetPort(n.ID, port)
+		port := NewPort[Change[K, V]](t, n)
 		s := spec.Store
 		s.Label = n.Label()
 		s.KeepOld = wantOld

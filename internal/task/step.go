@@ -110,6 +110,25 @@ func (t *Task) currentInput() *input {
 	return nil
 }
 
+// Failed settles the failure of a node: nil means that the record is lost for that
+// node and the others go on. Any other error ends the task, and is passed on
+// unchanged by the nodes before.
+func (t *Task) Failed(operator string, err error) error {
+	if t.ended != nil {
+		return err // settled
+	}
+	var op *OpError
+	if !errors.As(err, &op) {
+		err = &OpError{Operator: operator, Kind: FailedProcess, Err: err}
+	}
+	return t.failed(err)
+}
+
+// Panicked is Failed for a panic that was recovered.
+func (t *Task) Panicked(operator string, recovered any) error {
+	return t.Failed(operator, panicError(recovered))
+}
+
 // failed asks the policy what to do about the record in process, and does it.
 func (t *Task) failed(err error) error {
 	f := &Failure{Task: t.cfg.ID, Kind: FailedProcess, Topic: t.meta.Topic, Partition: t.meta.Partition, Offset: t.meta.Offset, Err: err}
@@ -119,6 +138,9 @@ func (t *Task) failed(err error) error {
 	var op *OpError
 	if errors.As(err, &op) {
 		f.Operator, f.Kind, f.Err = op.Operator, op.Kind, op.Err
+	}
+	if t.ended != nil {
+		return err
 	}
 	if t.current == nil || f.Kind == FailedStore {
 		// Without a record there is nothing to skip, and a store that fails
@@ -132,17 +154,25 @@ func (t *Task) failed(err error) error {
 		return nil
 	case DeadLetter:
 		t.stats.Drops.Count(f.label(), f.Kind.reason())
-		return t.deadLetter(f)
+		return t.end(t.deadLetter(f))
 	}
-	return stop
+	return t.end(stop)
+}
+
+// end keeps the error that ends the task, if it is one.
+func (t *Task) end(err error) error {
+	if err != nil && t.ended == nil {
+		t.ended = err
+	}
+	return err
 }
 
 func (t *Task) fatal(f *Failure) error {
 	f.Final = true
 	if _, stop := t.cfg.OnFailure(f); stop != nil {
-		return stop
+		return t.end(stop)
 	}
-	return f
+	return t.end(f)
 }
 
 // panicError turns a recovered panic into an error that names the place.
@@ -151,10 +181,14 @@ func panicError(r any) error {
 		panic(r) // leat's, not the user's: no policy may hide it
 	}
 	pcs := make([]uintptr, 32)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	panicked := false // past the frames of the deferred calls
 	for {
 		f, more := frames.Next()
-		if f.Function != "" && !strings.HasPrefix(f.Function, "runtime.") {
+		switch {
+		case f.Function == "runtime.gopanic":
+			panicked = true
+		case panicked && !strings.HasPrefix(f.Function, "runtime."):
 			return fmt.Errorf("panic: %v (in %s, %s:%d)", r, f.Function, f.File, f.Line)
 		}
 		if !more {

@@ -109,6 +109,7 @@ type Task struct {
 	nextStream int64 // when the next stream-time punctuation is due
 	commitSoon bool
 	rejected   error // by a node while it was made
+	ended      error // why the task can't go on
 	poison     error // of an iteration; no commit may follow it
 	arena      Arena
 	batch      store.Batch
