@@ -157,15 +157,3 @@ func TestAdmin_RecordsAndOffsets(t *testing.T) {
 		t.Errorf("producers: %+v, %v", ps, err)
 	}
 }
-
-func TestTransactionalProducerIsRefused(t *testing.T) {
-	b := start(t, Config{})
-	c := client(t, b, kgo.TransactionalID("tx"), kgo.DefaultProduceTopic("t"), kgo.AllowAutoTopicCreation())
-	err := c.BeginTransaction()
-	if err == nil {
-		err = c.ProduceSync(timeout(t), kgo.StringRecord("v")).FirstErr()
-	}
-	if err == nil {
-		t.Error("a transactional record was stored")
-	}
-}

@@ -15,21 +15,24 @@ import (
 	"github.com/leatstream/leat/broker/internal/group"
 	"github.com/leatstream/leat/broker/internal/partition"
 	"github.com/leatstream/leat/broker/internal/vfs"
+	"github.com/leatstream/leat/broker/internal/wire"
 )
 
 // Broker is a running broker. Its methods are safe for concurrent use.
 type Broker struct {
-	cfg      Config
-	fs       vfs.FS
-	lock     io.Closer // of the data directory
-	syncer   *partition.Syncer
-	catalog  *catalog.Catalog
-	groups   *coord.Groups
-	server   *api.Server
-	listener net.Listener // nil without Config.Listen
-	local    api.Node     // the name that only Dial understands
-	remote   api.Node     // zero without Config.Listen
-	meters   meters
+	cfg     Config
+	fs      vfs.FS
+	lock    io.Closer // of the data directory
+	syncer  *partition.Syncer
+	catalog *catalog.Catalog
+	groups  *coord.Groups
+	txns    *coord.Txns
+	server  *api.Server
+	memory  *wire.Memory
+	meters  meters
+
+	entrances []*entrance // the listeners, in the order of the configuration
+	local     *entrance   // with a name that only Dial understands
 
 	ctx    context.Context // done when the broker closes
 	cancel context.CancelFunc
@@ -37,6 +40,7 @@ type Broker struct {
 
 	mu     sync.Mutex // guards what follows
 	conns  int
+	hosts  map[string]int // connections by the other end's host
 	closed bool
 
 	once   sync.Once // of Close
@@ -49,7 +53,9 @@ func Start(cfg Config) (*Broker, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	b := &Broker{cfg: cfg, fs: cfg.fs, local: localNode()}
+	b := &Broker{cfg: cfg, fs: cfg.fs, hosts: map[string]int{}}
+	b.local = &entrance{node: localNode(), trusted: true}
+	b.memory = wire.NewMemory(int64(cfg.Limits.QueuedBytes), cfg.Clock, frameTimeout)
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	if err := b.open(); err != nil {
 		b.cancel()
@@ -98,10 +104,20 @@ func (b *Broker) open() error {
 	if err != nil {
 		return err
 	}
+	if err := b.startTxns(); err != nil {
+		return err
+	}
+	if err := b.addUsers(); err != nil {
+		return err
+	}
+	login, err := b.authenticator()
+	if err != nil {
+		return err
+	}
 	if err := b.listen(); err != nil {
 		return err
 	}
-	b.server = api.NewServer(b.serverOptions(dir))
+	b.server = api.NewServer(b.serverOptions(dir, login))
 	return nil
 }
 
@@ -134,10 +150,13 @@ func (b *Broker) groupConfig() group.Config {
 // release gives back what open has taken, as far as it came.
 func (b *Broker) release() error {
 	var errs []error
-	if b.listener != nil {
-		if err := b.listener.Close(); !errors.Is(err, net.ErrClosed) {
+	for _, e := range b.entrances {
+		if err := e.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if b.txns != nil {
+		errs = append(errs, b.txns.Close())
 	}
 	if b.groups != nil {
 		errs = append(errs, b.groups.Close())
@@ -154,13 +173,24 @@ func (b *Broker) release() error {
 	return errors.Join(errs...)
 }
 
-// Addr is the address that clients start with: the advertised TCP address if
-// the broker listens, and otherwise a name that only Dial understands.
+// Addr is the address that clients start with: what the first listener
+// advertises, and without listeners a name that only Dial understands.
 func (b *Broker) Addr() string {
-	if b.listener != nil {
-		return address(b.remote)
+	if len(b.entrances) > 0 {
+		return address(b.entrances[0].node)
 	}
-	return address(b.local)
+	return address(b.local.node)
+}
+
+// ListenerAddr is the address that clients of a listener start with; "" if no
+// listener has the name.
+func (b *Broker) ListenerAddr(name string) string {
+	for _, e := range b.entrances {
+		if e.cfg.Name == name {
+			return address(e.node)
+		}
+	}
+	return ""
 }
 
 // ClusterID is the name of the cluster: Config.ClusterID, or the one that was
@@ -225,8 +255,8 @@ func (b *Broker) Close() error {
 		b.closed = true
 		b.mu.Unlock()
 		b.cancel()
-		if b.listener != nil {
-			b.listener.Close() // release tells of an error
+		for _, e := range b.entrances {
+			e.listener.Close() // release tells of an error
 		}
 		b.tasks.Wait()
 		if err := b.release(); err != nil {

@@ -35,7 +35,7 @@ func start(t *testing.T, cfg Config) *Broker {
 func client(t *testing.T, b *Broker, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
 	opts = append([]kgo.Opt{kgo.SeedBrokers(b.Addr())}, opts...)
-	if b.listener == nil {
+	if len(b.entrances) == 0 {
 		opts = append(opts, kgo.Dialer(b.Dial))
 	}
 	c, err := kgo.NewClient(opts...)

@@ -11,6 +11,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/leatstream/leat/broker/internal/api"
+	"github.com/leatstream/leat/broker/internal/authn"
+	"github.com/leatstream/leat/broker/internal/quota"
 	"github.com/leatstream/leat/broker/internal/vfs"
 	"github.com/leatstream/leat/internal/clock"
 	"github.com/leatstream/leat/internal/invariant"
@@ -94,10 +96,27 @@ type Config struct {
 	// reach, for instance "0.0.0.0:9092".
 	Advertise string
 
-	// AllowRemote permits Listen to be an address that other machines reach.
-	// Without it such an address is refused, because the listener has neither
-	// encryption nor authentication.
-	AllowRemote bool
+	// Listeners are further addresses to serve, with TLS and SASL.
+	Listeners []Listener
+
+	// AllowInsecureListeners permits listeners that other machines reach without
+	// both encryption and authentication. They are refused otherwise.
+	AllowInsecureListeners bool
+
+	// Users are created, for the mechanisms PLAIN and SCRAM, unless they are
+	// there: their passwords can be changed by clients. Further users are made
+	// by clients too.
+	Users []User
+
+	// Tokens says by which tokens clients log in with OAUTHBEARER.
+	Tokens *Tokens
+
+	// MaxSession is after how long clients have to log in again by SASL, as
+	// Kafka's connections.max.reauth.ms. 0 is never, but for the end of a token.
+	MaxSession time.Duration
+
+	// Authorizer says who may do what. nil allows everybody everything.
+	Authorizer *Authorizer
 
 	// Durability is what an acknowledgement promises. The zero value is OS.
 	Durability Durability
@@ -152,6 +171,16 @@ type Limits struct {
 	RequestBytes int
 	// Connections is the largest number of open connections. 0 is 10 000.
 	Connections int
+	// ConnectionsPerIP is the largest number of those from one IP address. 0 is
+	// no limit of its own.
+	ConnectionsPerIP int
+	// LoginTimeout closes a connection that hasn't done the TLS handshake and
+	// logged in after so long. 0 is 15 s.
+	LoginTimeout time.Duration
+	// QueuedBytes bounds the bytes of requests that are being received or
+	// worked on, of all connections together. Further large requests wait. 0 is
+	// 1 GiB.
+	QueuedBytes int
 	// InFlight is how many requests of one connection are worked on before no
 	// further one is read. 0 is 32.
 	InFlight int
@@ -174,6 +203,9 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaintenanceInterval, 30*time.Second)
 	orDefault(&c.Limits.RequestBytes, 100<<20)
 	orDefault(&c.Limits.Connections, 10_000)
+	orDefault(&c.Limits.ConnectionsPerIP, c.Limits.Connections)
+	orDefault(&c.Limits.LoginTimeout, 15*time.Second)
+	orDefault(&c.Limits.QueuedBytes, 1<<30)
 	orDefault(&c.Limits.InFlight, 32)
 	orDefault(&c.Limits.IdleTimeout, 10*time.Minute)
 	orDefault(&c.Limits.Partitions, 100_000)
@@ -205,11 +237,11 @@ const (
 	offsetMetadataBytes = 4096
 )
 
-func (b *Broker) serverOptions(dir string) api.Options {
+func (b *Broker) serverOptions(dir string, login *authn.Authenticator) api.Options {
 	c := b.cfg
 	return api.Options{
-		Catalog: b.catalog, Groups: b.groups, Clock: c.Clock, Log: c.Logger,
-		Remote: b.remote, Local: b.local,
+		Catalog: b.catalog, Groups: b.groups, Txns: b.txns, Clock: c.Clock, Log: c.Logger,
+		Nodes: b.nodes(), Authn: login, Policy: c.policy(), Limiter: quota.NewLimiter(), MaxSession: c.MaxSession,
 		DefaultPartitions: int32(c.DefaultPartitions),
 		AutoCreate:        !c.DisableAutoCreate,
 		SyncAcks:          c.Durability.kind == durabilityFsync,
@@ -218,6 +250,7 @@ func (b *Broker) serverOptions(dir string) api.Options {
 		BrokerConfigs: map[string]string{
 			"auto.create.topics.enable":        strconv.FormatBool(!c.DisableAutoCreate),
 			"broker.id":                        strconv.Itoa(int(api.NodeID)),
+			"connections.max.reauth.ms":        strconv.FormatInt(c.MaxSession.Milliseconds(), 10),
 			"default.replication.factor":       "1",
 			"group.initial.rebalance.delay.ms": strconv.FormatInt(c.InitialRebalanceDelay.Milliseconds(), 10),
 			"group.max.session.timeout.ms":     strconv.FormatInt(maxSessionTimeout.Milliseconds(), 10),
@@ -226,11 +259,13 @@ func (b *Broker) serverOptions(dir string) api.Options {
 			"log.cleanup.interval.ms":          strconv.FormatInt(c.MaintenanceInterval.Milliseconds(), 10),
 			"log.dirs":                         dir,
 			"max.connections":                  strconv.Itoa(c.Limits.Connections),
+			"max.connections.per.ip":           strconv.Itoa(c.Limits.ConnectionsPerIP),
 			"node.id":                          strconv.Itoa(int(api.NodeID)),
 			"num.partitions":                   strconv.Itoa(c.DefaultPartitions),
 			"offset.metadata.max.bytes":        strconv.Itoa(offsetMetadataBytes),
 			"offsets.retention.minutes":        strconv.Itoa(int(c.OffsetsRetention.Minutes())),
 			"offsets.topic.replication.factor": "1",
+			"queued.max.request.bytes":         strconv.Itoa(c.Limits.QueuedBytes),
 			"socket.request.max.bytes":         strconv.Itoa(c.Limits.RequestBytes),
 		},
 	}
@@ -243,35 +278,13 @@ func (c Config) validate() error {
 		errs = append(errs, fmt.Errorf("DefaultPartitions is %d; it must be positive", c.DefaultPartitions))
 	}
 	l := c.Limits
-	if min(l.RequestBytes, l.Connections, l.InFlight, l.Partitions, l.GroupMembers) < 0 || l.IdleTimeout < 0 {
+	if min(l.RequestBytes, l.Connections, l.ConnectionsPerIP, l.QueuedBytes, l.InFlight, l.Partitions, l.GroupMembers) < 0 || min(l.IdleTimeout, l.LoginTimeout) < 0 {
 		errs = append(errs, errors.New("a limit is negative"))
 	}
-	if c.Advertise != "" {
-		if _, _, err := splitAddress(c.Advertise); err != nil {
-			errs = append(errs, fmt.Errorf("advertise address: %w", err))
-		}
-	}
-	if c.Listen != "" {
-		if err := c.validateListen(); err != nil {
-			errs = append(errs, err)
-		}
-	}
+	errs = append(errs, c.validateListeners()...)
+	errs = append(errs, c.validateSecurity()...)
 	if len(errs) == 0 {
 		return nil
 	}
 	return fmt.Errorf("broker: %w", errors.Join(errs...))
-}
-
-func (c Config) validateListen() error {
-	host, _, err := net.SplitHostPort(c.Listen)
-	if err != nil {
-		return fmt.Errorf("listen address %q: want HOST:PORT: %w", c.Listen, err)
-	}
-	if c.AllowRemote || host == "localhost" {
-		return nil
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("%w: %q reaches other machines and has neither encryption nor authentication; listen on 127.0.0.1 or allow remote clients explicitly", ErrRemoteListen, c.Listen)
 }

@@ -2,12 +2,12 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/leatstream/leat/broker/internal/api"
@@ -20,38 +20,10 @@ const (
 	writeTimeout = 30 * time.Second // to take a response
 )
 
-// listen opens the socket, if there is to be one.
-func (b *Broker) listen() error {
-	if b.cfg.Listen == "" {
-		return nil
-	}
-	l, err := b.cfg.ListenFunc("tcp", b.cfg.Listen)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("listen on %s: the address is in use; stop the program that uses it, or choose another port: %w", b.cfg.Listen, err)
-	case err != nil:
-		return fmt.Errorf("listen on %s: %w", b.cfg.Listen, err)
-	}
-	b.listener = l
-	advertise := b.cfg.Advertise
-	if advertise == "" {
-		advertise = l.Addr().String()
-	}
-	host, port, err := splitAddress(advertise)
-	if err != nil {
-		return fmt.Errorf("advertise: %w", err)
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		return fmt.Errorf("advertise: clients can't connect to %s; set Advertise to the HOST:PORT under which they reach this machine", host)
-	}
-	b.remote = api.Node{Host: host, Port: port}
-	return nil
-}
-
 // serve starts what runs until Close.
 func (b *Broker) serve() {
-	if b.listener != nil {
-		b.tasks.Go(b.accept)
+	for _, e := range b.entrances {
+		b.tasks.Go(func() { b.accept(e) })
 	}
 	if b.cfg.MaintenanceInterval > 0 {
 		b.tasks.Go(func() { b.every(b.cfg.MaintenanceInterval, b.maintain) })
@@ -62,13 +34,13 @@ func (b *Broker) serve() {
 }
 
 // accept serves the connections that come in.
-func (b *Broker) accept() {
+func (b *Broker) accept(e *entrance) {
 	pause := time.Millisecond
 	for {
-		conn, err := b.listener.Accept()
+		conn, err := e.listener.Accept()
 		if err == nil {
 			pause = time.Millisecond
-			if err := b.serveConn(conn, false); err != nil {
+			if err := b.serveConn(conn, e); err != nil {
 				conn.Close()
 			}
 			continue
@@ -77,7 +49,7 @@ func (b *Broker) accept() {
 			return
 		}
 		// Most likely no file descriptors: closing connections bring new ones.
-		b.cfg.Logger.Error("a connection could not be accepted", "err", err)
+		b.cfg.Logger.Error("a connection could not be accepted", "listener", e.cfg.Name, "err", err)
 		if !b.sleep(pause) {
 			return
 		}
@@ -89,33 +61,97 @@ func (b *Broker) accept() {
 var errTooMany = errors.New("broker: too many connections")
 
 // serveConn serves a connection in the background until it ends.
-func (b *Broker) serveConn(conn net.Conn, local bool) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case b.closed:
-		return ErrClosed
-	case b.conns >= b.cfg.Limits.Connections:
-		b.cfg.Logger.Warn("a connection was refused: there are too many", "client", conn.RemoteAddr(), "limit", b.cfg.Limits.Connections)
-		return errTooMany
+func (b *Broker) serveConn(conn net.Conn, e *entrance) error {
+	host := hostOf(conn)
+	if err := b.admit(host); err != nil {
+		return err
 	}
-	b.conns++
 	b.meters.connections.Add(b.ctx, 1)
 	b.tasks.Go(func() {
-		err := wire.Serve(b.ctx, conn, b.meters.count(b.server), wire.Options{
-			Clock: b.cfg.Clock, RequestBytes: b.server.RequestBytes, InFlight: b.cfg.Limits.InFlight,
-			IdleTimeout: b.cfg.Limits.IdleTimeout, FrameTimeout: frameTimeout, WriteTimeout: writeTimeout,
-			Local: local,
-		})
-		if err != nil && b.ctx.Err() == nil {
+		if err := b.serveClient(conn, e); err != nil && b.ctx.Err() == nil {
 			b.logEnd(conn, err)
 		}
+		conn.Close()
+		b.meters.connections.Add(context.Background(), -1)
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.conns--
-		b.meters.connections.Add(context.Background(), -1)
+		if b.hosts[host]--; b.hosts[host] == 0 {
+			delete(b.hosts, host)
+		}
 	})
 	return nil
+}
+
+// admit takes a place for one more connection.
+func (b *Broker) admit(host string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	limits := b.cfg.Limits
+	switch {
+	case b.closed:
+		return ErrClosed
+	case b.conns >= limits.Connections:
+		b.cfg.Logger.Warn("a connection was refused: there are too many", "host", host, "limit", limits.Connections)
+		return errTooMany
+	case host != "" && b.hosts[host] >= limits.ConnectionsPerIP:
+		b.cfg.Logger.Warn("a connection was refused: there are too many of its host", "host", host, "limit", limits.ConnectionsPerIP)
+		return errTooMany
+	}
+	b.conns++
+	b.hosts[host]++
+	return nil
+}
+
+// hostOf is the host of a connection's other end; "" inside the process.
+func hostOf(conn net.Conn) string {
+	host, _, err := net.SplitHostPort(conn.RemoteAddr().String())
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
+// serveClient serves a connection until it ends.
+func (b *Broker) serveClient(conn net.Conn, e *entrance) error {
+	// Whoever doesn't say in time who it is mustn't keep the place.
+	deadline := b.cfg.Clock.Now().Add(b.cfg.Limits.LoginTimeout)
+	raw, principal := conn, anonymous
+	if e.tls != nil {
+		secure := tls.Server(conn, e.tls)
+		var err error
+		if principal, err = b.shakeHands(secure, e, deadline); err != nil {
+			return err
+		}
+		conn = secure
+	}
+	gate := b.server.NewConn(e.enter(principal), conn.RemoteAddr(), b.meters.count(b.server))
+	if !gate.Known() {
+		t := b.cfg.Clock.AfterFunc(deadline.Sub(b.cfg.Clock.Now()), func() {
+			if !gate.Known() {
+				raw.Close()
+			}
+		})
+		defer t.Stop()
+	}
+	return wire.Serve(b.ctx, conn, gate, wire.Options{
+		Clock: b.cfg.Clock, Memory: b.memory, RequestBytes: gate.RequestBytes, InFlight: b.cfg.Limits.InFlight,
+		IdleTimeout: b.cfg.Limits.IdleTimeout, FrameTimeout: frameTimeout, WriteTimeout: writeTimeout,
+	})
+}
+
+// shakeHands begins TLS, and finds out who the client is.
+func (b *Broker) shakeHands(conn *tls.Conn, e *entrance, deadline time.Time) (principal string, err error) {
+	if err := conn.SetDeadline(deadline); err != nil {
+		return "", err
+	}
+	if err := conn.HandshakeContext(b.ctx); err != nil {
+		return "", fmt.Errorf("TLS handshake: %w", err)
+	}
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		return "", err
+	}
+	return e.certs.principal(conn.ConnectionState())
 }
 
 // logEnd tells why a connection was closed. Only a bug is the operator's
@@ -133,20 +169,37 @@ var pipes atomic.Int64
 
 // Dial connects to the broker inside the process, without a socket. It has the
 // form that Kafka clients take as their dial function. The network is ignored;
-// addr must be the broker's: Addr, or an address from its metadata.
+// addr must be the broker's: Addr, or an address from its metadata. By the
+// address of a listener clients come in as they would through its socket: with
+// TLS and SASL, if it has them. Without listeners they come in as the program
+// itself, which may do everything.
 func (b *Broker) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if addr != address(b.local) && (b.listener == nil || addr != address(b.remote)) {
+	e := b.entranceOf(addr)
+	if e == nil {
 		return nil, fmt.Errorf("%w: %q (this broker is %q)", ErrUnknownAddress, addr, b.Addr())
 	}
 	from := wire.Addr("inproc-client-" + strconv.FormatInt(pipes.Add(1), 10))
-	client, server := wire.Pipe(b.cfg.Clock, from, wire.Addr(address(b.local)))
-	if err := b.serveConn(server, true); err != nil {
+	client, server := wire.Pipe(b.cfg.Clock, from, wire.Addr(address(e.node)))
+	if err := b.serveConn(server, e); err != nil {
 		return nil, err
 	}
 	return client, nil
+}
+
+// entranceOf finds the way in at an address; nil if there is none.
+func (b *Broker) entranceOf(addr string) *entrance {
+	if addr == address(b.local.node) {
+		return b.local
+	}
+	for _, e := range b.entrances {
+		if addr == address(e.node) {
+			return e
+		}
+	}
+	return nil
 }
 
 func address(n api.Node) string { return net.JoinHostPort(n.Host, strconv.Itoa(int(n.Port))) }

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/leatstream/leat/broker/internal/catalog"
@@ -28,9 +29,9 @@ func (b *Broker) sleep(d time.Duration) bool {
 }
 
 // maintain applies retention and compaction to every partition, and lets
-// unused offsets of groups expire.
+// unused offsets of groups and unused transactional ids expire.
 func (b *Broker) maintain() {
-	for _, f := range b.groups.Expire() {
+	for _, f := range slices.Concat(b.groups.Expire(), b.txns.Expire()) {
 		if _, err := f.Await(b.ctx); err != nil {
 			return // the broker closes
 		}

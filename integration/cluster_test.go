@@ -25,6 +25,7 @@ type cluster struct {
 	name    string
 	brokers []string
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	login   []kgo.Opt // of the test's own clients, where one is needed
 }
 
 // each runs a scenario on the embedded broker and on a real one.
@@ -39,14 +40,14 @@ func each(t *testing.T, scenario func(*testing.T, cluster)) {
 				t.Error(err)
 			}
 		})
-		scenario(t, cluster{"embedded", []string{b.Addr()}, b.Dial})
+		scenario(t, cluster{"embedded", []string{b.Addr()}, b.Dial, nil})
 	})
 	t.Run("kafka", func(t *testing.T) {
 		addr := os.Getenv("KAFKA_ADDR")
 		if addr == "" {
 			t.Skip("KAFKA_ADDR is not set; `make kafka` starts a real broker and sets it")
 		}
-		scenario(t, cluster{"kafka", strings.Split(addr, ","), nil})
+		scenario(t, cluster{"kafka", strings.Split(addr, ","), nil, nil})
 	})
 }
 
@@ -61,7 +62,7 @@ func unique(prefix string) string {
 // client returns a client that ends with the test.
 func (c cluster) client(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	opts = append(opts, kgo.SeedBrokers(c.brokers...))
+	opts = append(append(opts, kgo.SeedBrokers(c.brokers...)), c.login...)
 	if c.dial != nil {
 		opts = append(opts, kgo.Dialer(c.dial))
 	}

@@ -23,6 +23,10 @@ type Store[K, V any] struct {
 // the store: `<application id>-<name>-changelog`. A mistake is reported when
 // the topology is built, with the place of the call to New.
 func New[K, V any](name string, key serde.Serde[K], value serde.Serde[V], opts ...Option) Store[K, V] {
+	return newStore(name, key, value, opts)
+}
+
+func newStore[K, V any](name string, key serde.Serde[K], value serde.Serde[V], opts []Option) Store[K, V] {
 	s := Store[K, V]{name: name, key: key, value: value, declared: dsl.Caller()}
 	for _, o := range opts {
 		o(&s.options)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/leatstream/leat/internal/task"
@@ -13,7 +14,10 @@ import (
 // App is an instance of an application: a topology, connected to a cluster. Any
 // number of instances with the same application id share the tasks, in one
 // process or in many.
-type App struct{ in *worker.Instance }
+type App struct {
+	in     atomic.Pointer[worker.Instance]
+	config worker.Config
+}
 
 // New makes an app. It checks the configuration, and connects to nothing yet.
 func New(t *Topology, c Config) (*App, error) {
@@ -31,7 +35,9 @@ func New(t *Topology, c Config) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stream: %w", err)
 	}
-	return &App{in}, nil
+	a := &App{config: w}
+	a.in.Store(in)
+	return a, nil
 }
 
 // Run makes the internal topics, joins the application's group and processes
@@ -41,7 +47,23 @@ func New(t *Topology, c Config) (*App, error) {
 // Any other end is an error: a *[RecordError] where a record stopped the app, or
 // what is wrong with the cluster, the topics or the disk. Tasks that did not
 // fail are committed in that case too. Run is called once.
-func (a *App) Run(ctx context.Context) error { return wrap(a.in.Run(ctx)) }
+func (a *App) Run(ctx context.Context) error {
+	for {
+		err := a.in.Load().Run(ctx)
+		switch {
+		case !errors.Is(err, worker.ErrTopicsChanged):
+			return wrap(err)
+		case ctx.Err() != nil:
+			return nil
+		}
+		// A pattern matches other topics now: begin anew, with them.
+		in, err := worker.New(a.config)
+		if err != nil {
+			return wrap(err)
+		}
+		a.in.Store(in)
+	}
+}
 
 // Phase is what an app is doing.
 type Phase string
@@ -76,7 +98,7 @@ type TaskStatus struct {
 
 // Status is what the app is doing now. It is safe to call at any time.
 func (a *App) Status() Status {
-	from := a.in.Status()
+	from := a.in.Load().Status()
 	s := Status{Phase: Phase(from.Phase.String())}
 	for _, t := range from.Tasks {
 		ts := TaskStatus{ID: t.ID.String(), Running: t.Running, StateBytes: t.StateBytes}

@@ -83,9 +83,22 @@ var mistakes = []struct {
 		b.Stream(words).Process(dedupe, counts)
 		b.Stream(words).Process(dedupe, other)
 	}},
-	{"a window store listed by a processor", func(b *stream.Builder) {
-		b.Stream(words).GroupByKey().WindowedBy(window.Tumbling(time.Minute)).Count(counts)
+	{"a store of two kinds, shared", func(b *stream.Builder) {
 		b.Stream(words).Process(dedupe, counts)
+		b.Stream(words).Process(dedupe, state.NewWindow("counts", serde.String, serde.Int64, time.Hour, time.Minute))
+	}},
+	{"a window store with a span of life", func(b *stream.Builder) {
+		mortal := state.New("counts", serde.String, serde.Int64, state.TTL(time.Hour))
+		b.Stream(words).GroupByKey().WindowedBy(window.Tumbling(time.Minute)).Count(mortal)
+	}},
+	{"a store with a span of life and a bound", func(b *stream.Builder) {
+		b.Stream(words).ToTable(state.New("lasts", serde.String, serde.String, state.TTL(time.Hour), state.LRU(3)))
+	}},
+	{"a window store without retention", func(b *stream.Builder) {
+		b.Stream(words).Process(dedupe, state.NewWindow("counts", serde.String, serde.Int64, 0, time.Minute))
+	}},
+	{"an output of no processor", func(b *stream.Builder) {
+		b.Stream(words).Output(stream.NewOutput[string, string]("more"))
 	}},
 	{"a topic of two types", func(b *stream.Builder) {
 		other := topic.New("words", serde.String, serde.Int64)
@@ -122,15 +135,23 @@ var mistakes = []struct {
 	{"a window with gaps", func(b *stream.Builder) {
 		b.Stream(words).GroupByKey().WindowedBy(window.Hopping(time.Second, time.Minute)).Count(counts)
 	}},
-	{"a session of no gap", func(b *stream.Builder) {
-		b.Stream(words).GroupByKey().SessionsBy(window.Session(0)).Count(counts)
+	{"a session of less than no gap", func(b *stream.Builder) {
+		b.Stream(words).GroupByKey().SessionsBy(window.Session(-time.Second)).Count(counts)
+	}},
+	{"sliding windows of no kind", func(b *stream.Builder) {
+		b.Stream(words).GroupByKey().SlidingBy(window.Slides{}).Count(counts)
+	}},
+	{"a window for good with a grace", func(b *stream.Builder) {
+		b.Stream(words).GroupByKey().WindowedBy(window.Unlimited(time.UnixMilli(0)).Grace(time.Second)).Count(counts)
+	}},
+	{"a cogroup of a rekeyed stream in windows that are wrong", func(b *stream.Builder) {
+		c := b.Stream(words).GroupByKey().Cogroup(addPage).And(rekeyed(b).GroupByKey(), addPage)
+		c.WindowedBy(window.Tumbling(0)).Aggregate(lasts, begin)
+		c.SlidingBy(window.Sliding(-1)).Aggregate(lasts, begin)
+		c.SessionsBy(window.Session(-1)).Aggregate(lasts, begin, func(_, a, b string) string { return a + b })
 	}},
 	{"a join window of no time", func(b *stream.Builder) {
 		b.Stream(words).Join(b.Stream(lines), window.Within(time.Second).Before(-time.Minute), paid, concat)
-	}},
-	{"a table of sessions joined", func(b *stream.Builder) {
-		sessions := b.Stream(words).GroupByKey().SessionsBy(window.Session(time.Minute)).Count(counts)
-		sessions.Join(sessions, func(a, b int64) int64 { return a + b })
 	}},
 	{"two mistakes", func(b *stream.Builder) {
 		rekeyed(b).GroupByKey().Count(counts)

@@ -28,6 +28,7 @@ func Build(f func(*Builder), opts ...Option) (*Topology, error) {
 	if err := b.Plan.Graph.Check(); err != nil {
 		return nil, fmt.Errorf("build topology: %w", err)
 	}
+	b.Plan.LikeKafka = b.LikeKafka
 	return &Topology{b.Plan}, nil
 }
 
@@ -63,9 +64,23 @@ func (t *Topology) String() string { return t.Describe() }
 // Plan is for leat's own packages.
 func (t *Topology) Plan() *task.Plan { return t.plan }
 
-// Stream reads a topic as a stream of records. Reading a topic twice gives the
-// same stream twice. A record without a value is dropped and counted, reason
-// "null-value", unless V is a type with a nil.
-func (b *Builder) Stream[K, V any](from topic.Topic[K, V]) Stream[K, V] {
-	return Stream[K, V](dsl.NewStream(dsl.Source(b.b, from, topology.External, "Stream", dsl.Caller())))
+// Stream reads a topic as a stream of records; of several topics, or of those that
+// a pattern stands for ([topic.Matching]), it is the records of all of them, as by
+// [Stream.Merge]. Reading a topic twice gives the same stream twice. A record
+// without a value is dropped and counted, reason "null-value", unless V is a type
+// with a nil.
+//
+// Where reading begins, and what the records' timestamps are, is declared with the
+// topic: see [topic.FromLatest] and [topic.Topic.TimestampedBy].
+func (b *Builder) Stream[K, V any](from topic.Topic[K, V], more ...topic.Topic[K, V]) Stream[K, V] {
+	at := dsl.Caller()
+	s := streamOf(dsl.Source(b.b, from, topology.External, "Stream", at))
+	if len(more) == 0 {
+		return s
+	}
+	others := make([]Stream[K, V], len(more))
+	for i, t := range more {
+		others[i] = streamOf(dsl.Source(b.b, t, topology.External, "Stream", at))
+	}
+	return s.Merge(others...)
 }

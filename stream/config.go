@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -66,7 +67,22 @@ type Config struct {
 	// called by the goroutine of the record's task, so several at a time. The
 	// default is to stop the app ([Fail]), which loses nothing.
 	OnError func(*RecordError) Action
-	// DeadLetterTopic is where records go for which OnError returns
+	// RetryBackoff is how long a function waits before it is called again for
+	// which OnError returned [Retry]; the time doubles with each attempt, up to
+	// 10 s. The default is 100 ms.
+	RetryBackoff time.Duration
+	// OnDrop decides what becomes of a record that an operator drops, beside
+	// being counted: because it is late, has no key, or is too far in the
+	// future. The default is to go on without it ([Skip]); [DeadLetter] keeps
+	// it, [Fail] stops the app. It is called by the goroutine of the record's
+	// task. [Dropped] gives the records that one operator drops as a stream.
+	OnDrop func(*DroppedRecord) Action
+	// MaxFuture is how far a record's timestamp may be ahead of the clock. One
+	// that is further is dropped, with the reason "future-timestamp": it would
+	// make every record after it late. The default is one hour, as long as Kafka
+	// brokers take records; a negative value is no bound.
+	MaxFuture time.Duration
+	// DeadLetterTopic is where records go for which OnError or OnDrop returns
 	// [DeadLetter]; it must exist. The default is
 	// `<application id>-dead-letters`.
 	DeadLetterTopic string
@@ -82,23 +98,6 @@ type Config struct {
 // Clock is where an app reads the time. Its timers need not be exact.
 type Clock = clock.Clock
 
-// SASL is how to log in at the brokers.
-type SASL struct {
-	Mechanism Mechanism
-	User      string
-	Password  string
-}
-
-// Mechanism is a mechanism of SASL.
-type Mechanism string
-
-// The mechanisms. PLAIN sends the password as it is: use it with TLS only.
-const (
-	Plain       Mechanism = "PLAIN"
-	ScramSHA256 Mechanism = "SCRAM-SHA-256"
-	ScramSHA512 Mechanism = "SCRAM-SHA-512"
-)
-
 // Check reports what is wrong with the configuration, all of it, or nil. [New]
 // calls it.
 func (c Config) Check() error {
@@ -113,8 +112,11 @@ func (c Config) Check() error {
 	if c.TLS != nil && c.Dial != nil {
 		report("TLS and Dial are both set; let Dial open the encrypted connection")
 	}
-	if c.Workers < 0 || c.CommitInterval < 0 || c.CacheBytes < 0 || c.StartTimeout < 0 || c.SessionTimeout < 0 {
-		report("Workers, CommitInterval, CacheBytes, StartTimeout and SessionTimeout must not be negative")
+	if err := c.SASL.check(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Workers < 0 || c.CommitInterval < 0 || c.CacheBytes < 0 || c.StartTimeout < 0 || c.SessionTimeout < 0 || c.RetryBackoff < 0 {
+		report("Workers, CommitInterval, CacheBytes, StartTimeout, SessionTimeout and RetryBackoff must not be negative")
 	}
 	return errors.Join(errs...)
 }
@@ -127,7 +129,9 @@ func (c Config) engine(t *Topology) (worker.Config, error) {
 	if c.SessionTimeout == 0 {
 		c.SessionTimeout = 10 * time.Second
 	}
-	if c.DeadLetterTopic == "" && c.OnError != nil {
+	c.RetryBackoff = cmp.Or(c.RetryBackoff, 100*time.Millisecond)
+	c.MaxFuture = max(0, cmp.Or(c.MaxFuture, time.Hour))
+	if c.DeadLetterTopic == "" && (c.OnError != nil || c.OnDrop != nil) {
 		c.DeadLetterTopic = c.ApplicationID + "-dead-letters"
 	}
 	if c.StateDir == "" {
@@ -139,14 +143,12 @@ func (c Config) engine(t *Topology) (worker.Config, error) {
 	}
 	w := worker.Config{
 		App: c.ApplicationID, Plan: t.plan,
-		Client:  client.Config{Brokers: c.Brokers, Dial: c.Dial, TLS: c.TLS},
+		Client:  client.Config{Brokers: c.Brokers, Dial: c.Dial, TLS: c.TLS, SASL: c.SASL.client()},
 		Workers: c.Workers, CommitInterval: c.CommitInterval, CacheBytes: c.CacheBytes,
 		StateDir: c.StateDir, Replication: c.ReplicationFactor, StartTimeout: c.StartTimeout, SessionTimeout: c.SessionTimeout,
 		OnFailure: Policy(c.OnError), DeadLetters: c.DeadLetterTopic,
+		OnDrop: DropPolicy(c.OnDrop), Backoff: c.RetryBackoff, MaxFuture: c.MaxFuture,
 		Logger: c.Logger, Clock: c.Clock, Meter: c.MeterProvider,
-	}
-	if c.SASL != nil {
-		w.Client.SASL = &client.SASL{Mechanism: client.Mechanism(c.SASL.Mechanism), User: c.SASL.User, Password: c.SASL.Password}
 	}
 	return w, nil
 }

@@ -37,6 +37,8 @@ type RecordError struct {
 	Offset    int64
 	Time      time.Time
 	Err       error
+	// Attempt is how often the operator has failed for this record, from 1.
+	Attempt int
 }
 
 // Error says what failed, where, and what now.
@@ -61,14 +63,32 @@ const (
 	// Skip counts the record as dropped and goes on.
 	Skip
 	// DeadLetter writes the record to [Config.DeadLetterTopic], as it came and
-	// with the reason in its headers, counts it and goes on.
+	// with the reason in its headers, counts it and goes on. Config.OnError and
+	// OnDrop return it; between records it is as Skip.
 	DeadLetter
+	// Retry calls the function of the operator again, after
+	// [Config.RetryBackoff]. What it did before it failed (rows that it put,
+	// records that it forwarded) stays done. It is for the stage Process; for
+	// any other it is as Fail. The worker waits, and so do its other tasks: it
+	// is for what passes soon.
+	Retry
 )
+
+// Retries is an OnError that tries n times more before it does what then says.
+// What can't be tried again is left to then at once.
+func Retries(n int, then Action) func(*RecordError) Action {
+	return func(e *RecordError) Action {
+		if e.Stage == Process && e.Attempt <= n {
+			return Retry
+		}
+		return then
+	}
+}
 
 // The headers of a dead letter, beside those that the record had.
 const (
-	HeaderStage     = task.HeaderReason    // "decode", "process" or "encode"
-	HeaderError     = task.HeaderError     // text of the error
+	HeaderReason    = task.HeaderReason    // "decode", "process" or "encode"; or why it was dropped
+	HeaderError     = task.HeaderError     // text of the error, if there was one
 	HeaderOperator  = task.HeaderOperator  // as RecordError.Operator
 	HeaderTopic     = task.HeaderTopic     // where the record was
 	HeaderPartition = task.HeaderPartition // decimal
@@ -83,6 +103,8 @@ func Policy(policy func(*RecordError) Action) func(*task.Failure) (task.Action, 
 			return task.Fail, e
 		}
 		switch policy(e) {
+		case Retry:
+			return task.Retry, e
 		case Skip:
 			return task.Skip, nil
 		case DeadLetter:
@@ -96,7 +118,7 @@ func recordError(f *task.Failure) *RecordError {
 	e := &RecordError{
 		Stage:    map[task.FailureKind]Stage{task.FailedDecode: Decode, task.FailedProcess: Process, task.FailedEncode: Encode, task.FailedStore: State}[f.Kind],
 		Operator: f.Operator, Task: f.Task.String(),
-		Topic: f.Topic, Partition: f.Partition, Offset: f.Offset, Time: time.UnixMilli(f.Time).UTC(), Err: f.Err,
+		Topic: f.Topic, Partition: f.Partition, Offset: f.Offset, Time: time.UnixMilli(f.Time).UTC(), Err: f.Err, Attempt: f.Attempt,
 	}
 	if e.Operator == "" {
 		e.Operator = "a function of the topology"

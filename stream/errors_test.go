@@ -170,7 +170,7 @@ func TestOnError_DeadLetter(t *testing.T) {
 		got[h.Key] = string(h.Value)
 	}
 	for k, want := range map[string]string{
-		"trace": "7", stream.HeaderStage: "process", stream.HeaderOperator: "Process#1",
+		"trace": "7", stream.HeaderReason: "process", stream.HeaderOperator: "Process#1",
 		stream.HeaderTopic: "in", stream.HeaderPartition: "0", stream.HeaderOffset: "1",
 		stream.HeaderError: `looking at "bad": unexpected EOF`,
 	} {

@@ -30,7 +30,7 @@ func (s Stream[K, V]) filter(op string, keep func(K, V) bool) Stream[K, V] {
 }
 
 // Split sends each record to the first stream if when returns true for it, and
-// to the second otherwise. Split the second again for more branches.
+// to the second otherwise. [Stream.Branch] has any number of branches.
 func (s Stream[K, V]) Split(when func(K, V) bool) (yes, no Stream[K, V]) {
 	at := dsl.Caller()
 	// The test runs once: two Filters would call it twice, and a function that
@@ -49,24 +49,6 @@ func (s Stream[K, V]) Split(when func(K, V) bool) (yes, no Stream[K, V]) {
 	rest = &dsl.StreamDef[K, V]{B: first.B, Rekeyed: first.Rekeyed}
 	rest.Node = first.B.Add(topology.Node{Op: "SplitRest", Kind: topology.Processor, At: at, Inputs: []*topology.Node{first.Node}}, nil)
 	return streamOf(first), streamOf(rest)
-}
-
-// Merge interleaves two streams. Records of one partition come in the order of
-// their timestamps where both streams are read by the same task, and keep the
-// order of their own stream in any case.
-func (s Stream[K, V]) Merge(other Stream[K, V]) Stream[K, V] {
-	a, b := s.def(), other.def()
-	d := &dsl.StreamDef[K, V]{B: a.B, Rekeyed: a.Rekeyed}
-	if d.Rekeyed == "" {
-		d.Rekeyed = b.Rekeyed
-	}
-	d.Node = a.B.Add(topology.Node{Op: "Merge", Kind: topology.Processor, At: dsl.Caller(), Inputs: []*topology.Node{a.Node, b.Node}},
-		func(t *task.Task, n *topology.Node) {
-			port := dsl.NewPort[dsl.Record[K, V]](t, n)
-			a.Out(t).Subscribe(n, port.Emit)
-			b.Out(t).Subscribe(n, port.Emit)
-		})
-	return streamOf(d)
 }
 
 // Peek calls f with each record and passes it on.

@@ -51,28 +51,38 @@ func fromTable[K, V, VR any](t table.Table[K, V], op string, f func(*dsl.Change[
 // without a value deletes it, one without a key is dropped and counted. The
 // topic is also what restores the store, so it should be compacted, or be kept
 // for ever. Every change goes on at once.
+//
+// With a store of [state.Versioned] the table keeps the versions of each row, by
+// the timestamps of its records. One that is older than the row's newest goes into
+// the history and on to streams and topics, but joins and aggregations of tables
+// leave it out (dropped, "stale"); one that is older than the history is dropped
+// and counted, reason "late". Such a table has a changelog of its own, since
+// compaction leaves no history in the topic.
 func (b *Builder) Table[K, V any](from topic.Topic[K, V], as state.Store[K, V]) table.Table[K, V] {
 	at := dsl.Caller()
-	st := state.Use(b.b, as, topology.KeyValue, 0, at)
+	st := state.UseTable(b.b, as, at)
 	return table.Table[K, V](dsl.NewTable(dsl.SourceTable(b.b, from, dsl.TableSpec[K, V]{
-		Node:  topology.Node{Op: "Table", Name: st.Name, At: at},
-		Store: cache.Spec[K, V]{Store: st, Key: as.Key(), Value: as.Value()},
+		Node:    topology.Node{Op: "Table", Name: st.Name, At: at},
+		Store:   cache.Spec[K, V]{Store: st, Key: as.Key(), Value: as.Value()},
+		History: as.History().Milliseconds(),
 	})))
 }
 
 // ToTable is the table of the last value of each key. A nil value deletes the
 // row; records without a key are dropped and counted. Every change goes on at
-// once. The stream must be partitioned by its key.
+// once. The stream must be partitioned by its key. With a store of
+// [state.Versioned] it keeps versions, as [Builder.Table] says.
 func (s Stream[K, V]) ToTable(as state.Store[K, V]) table.Table[K, V] {
 	at := dsl.Caller()
 	in := s.def()
 	if in.Rekeyed != "" {
 		in.B.Fail(at, "ToTable needs records partitioned by their key, but %s changed it; put .Repartition(topic) before", in.Rekeyed)
 	}
-	st := state.Use(in.B, as, topology.KeyValue, 0, at)
+	st := state.UseTable(in.B, as, at)
 	return table.Table[K, V](dsl.NewTable(dsl.Upserts(in.B, dsl.TableSpec[K, V]{
-		Node:  topology.Node{Op: "ToTable", Name: st.Name, Kind: topology.Processor, At: at, Inputs: []*topology.Node{in.Node}},
-		Store: cache.Spec[K, V]{Store: st, Key: as.Key(), Value: as.Value()},
+		Node:    topology.Node{Op: "ToTable", Name: st.Name, Kind: topology.Processor, At: at, Inputs: []*topology.Node{in.Node}},
+		Store:   cache.Spec[K, V]{Store: st, Key: as.Key(), Value: as.Value()},
+		History: as.History().Milliseconds(),
 	}, func(t *task.Task, n *topology.Node, put dsl.Upsert[K, V]) {
 		label := n.Label()
 		in.Out(t).Subscribe(n, func(r dsl.Record[K, V]) error {

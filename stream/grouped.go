@@ -3,8 +3,6 @@ package stream
 import (
 	"github.com/leatstream/leat/internal/cache"
 	"github.com/leatstream/leat/internal/dsl"
-	"github.com/leatstream/leat/internal/null"
-	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
 	"github.com/leatstream/leat/state"
 	"github.com/leatstream/leat/table"
@@ -52,66 +50,28 @@ func (g Grouped[K, V]) SessionsBy(w window.Sessions) Sessioned[K, V] {
 
 // Count counts the records of each key.
 func (g Grouped[K, V]) Count(as state.Store[K, int64]) table.Table[K, int64] {
-	return g.fold("Count", as, func(_ K, _ V, n int64, _ bool) int64 { return n + 1 })
+	return g.fold("Count", as, counting[K, V], zero[int64])
 }
 
 // Reduce combines the values of each key: the first one is the row's value, and
 // f(row, value) each time after. f must not modify what row points to.
 func (g Grouped[K, V]) Reduce(as state.Store[K, V], f func(row, value V) V) table.Table[K, V] {
-	return g.fold("Reduce", as, func(_ K, v V, row V, had bool) V {
-		if !had {
-			return v
-		}
-		return f(row, v)
-	})
+	return g.fold("Reduce", as, reducing[K](f), nil)
 }
 
 // Aggregate combines the values of each key into a row of another type: it
 // starts as init(), and each record makes it add(key, value, row). A nil row
 // deletes the key. add may change row in place and return it.
 func (g Grouped[K, V]) Aggregate[A any](as state.Store[K, A], init func() A, add func(K, V, A) A) table.Table[K, A] {
-	return g.fold("Aggregate", as, func(k K, v V, row A, had bool) A {
-		if !had {
-			row = init()
-		}
-		return add(k, v, row)
-	})
+	return g.fold("Aggregate", as, adding(init, add), init)
 }
 
-// folder computes a row from what it was.
-type folder[K, V, A any] func(k K, v V, row A, had bool) A
-
-func (g Grouped[K, V]) fold[A any](op string, as state.Store[K, A], f folder[K, V, A]) table.Table[K, A] {
+func (g Grouped[K, V]) fold[A any](op string, as state.Store[K, A], f folder[K, V, A], born func() A) table.Table[K, A] {
 	at := dsl.Caller()
 	in := g.in
 	st := state.Use(in.B, as, topology.KeyValue, 0, at)
 	return table.Table[K, A](dsl.NewTable(dsl.Aggregation[K, A]{Op: op, At: at, Emit: g.emit, Input: in.Node,
 		Spec: cache.Spec[K, A]{Store: st, Key: as.Key(), Value: as.Value()},
-		Feed: func(t *task.Task, n *topology.Node, rows *dsl.Rows[K, A]) {
-			isNull, label := null.Test[V](), n.Label()
-			in.Out(t).Subscribe(n, func(r dsl.Record[K, V]) error {
-				if dropped(t, label, r.KeyNull, isNull != nil && isNull(r.Value)) {
-					return nil
-				}
-				e, err := rows.Begin(r.Key)
-				if err != nil {
-					return err
-				}
-				at := r.Time
-				if e.OK {
-					at = max(at, e.Time)
-				}
-				return rows.Put(e, f(r.Key, r.Value, e.Value, e.OK), at)
-			})
-		}}.Build(in.B)))
-}
-
-// dropped counts a record without a key or value.
-func dropped(t *task.Task, label string, noKey, noValue bool) bool {
-	if noKey {
-		t.Drop(label, task.DropNullKey)
-	} else if noValue {
-		t.Drop(label, task.DropNullValue)
-	}
-	return noKey || noValue
+		Feed: plainFeed(in, f), Born: born,
+	}.Build(in.B)))
 }

@@ -9,7 +9,7 @@ import (
 
 // FuzzSided reads arbitrary bytes as a stored left record of a join.
 func FuzzSided(f *testing.F) {
-	s := sidedSerde[string]{serde.String}
+	s := sidedSerde[string]{value: serde.String}
 	for _, v := range []sided[string]{{}, {value: "a", waits: true}, {value: "béé"}} {
 		b, err := s.Append(nil, v)
 		if err != nil {

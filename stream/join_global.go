@@ -26,16 +26,28 @@ func (b *Builder) GlobalTable[K, V any](from topic.Topic[K, V]) GlobalTable[K, V
 // without a row is left out. No partitioning is needed. Records with a nil
 // value, or for which key returns nil, are dropped and counted.
 func (s Stream[K, V]) JoinGlobal[KG, VG, VR any](t GlobalTable[KG, VG], key func(K, V) KG, f func(V, VG) VR) Stream[K, VR] {
-	return joinGlobal(s.def(), dsl.Global[KG, VG](t).Def(), "JoinGlobal", inner, key, func(v V, row VG, _ bool) VR { return f(v, row) })
+	return joinGlobal(s.def(), dsl.Global[KG, VG](t).Def(), "JoinGlobal", inner, key, func(_ K, v V, row VG, _ bool) VR { return f(v, row) })
+}
+
+// JoinGlobalWithKey is JoinGlobal for a function that is given the key of the
+// stream's record too.
+func (s Stream[K, V]) JoinGlobalWithKey[KG, VG, VR any](t GlobalTable[KG, VG], key func(K, V) KG, f func(K, V, VG) VR) Stream[K, VR] {
+	return joinGlobal(s.def(), dsl.Global[KG, VG](t).Def(), "JoinGlobalWithKey", inner, key, func(k K, v V, row VG, _ bool) VR { return f(k, v, row) })
 }
 
 // LeftJoinGlobal is JoinGlobal for every record: known says whether there is a
 // row.
 func (s Stream[K, V]) LeftJoinGlobal[KG, VG, VR any](t GlobalTable[KG, VG], key func(K, V) KG, f func(v V, row VG, known bool) VR) Stream[K, VR] {
-	return joinGlobal(s.def(), dsl.Global[KG, VG](t).Def(), "LeftJoinGlobal", left, key, f)
+	return joinGlobal(s.def(), dsl.Global[KG, VG](t).Def(), "LeftJoinGlobal", left, key, func(_ K, v V, row VG, known bool) VR { return f(v, row, known) })
 }
 
-func joinGlobal[K, V, KG, VG, VR any](s *dsl.StreamDef[K, V], t *dsl.GlobalDef[KG, VG], op string, kind side, key func(K, V) KG, f func(V, VG, bool) VR) Stream[K, VR] {
+// LeftJoinGlobalWithKey is LeftJoinGlobal for a function that is given the key of
+// the stream's record too.
+func (s Stream[K, V]) LeftJoinGlobalWithKey[KG, VG, VR any](t GlobalTable[KG, VG], key func(K, V) KG, f func(k K, v V, row VG, known bool) VR) Stream[K, VR] {
+	return joinGlobal(s.def(), dsl.Global[KG, VG](t).Def(), "LeftJoinGlobalWithKey", left, key, f)
+}
+
+func joinGlobal[K, V, KG, VG, VR any](s *dsl.StreamDef[K, V], t *dsl.GlobalDef[KG, VG], op string, kind side, key func(K, V) KG, f func(K, V, VG, bool) VR) Stream[K, VR] {
 	d := &dsl.StreamDef[K, VR]{B: s.B, Rekeyed: s.Rekeyed}
 	d.Node = s.B.Add(topology.Node{
 		Op: op, Name: t.Node.Name, Kind: topology.Processor, At: dsl.Caller(),
@@ -65,7 +77,7 @@ func joinGlobal[K, V, KG, VG, VR any](s *dsl.StreamDef[K, V], t *dsl.GlobalDef[K
 			if !known && kind == inner {
 				return nil
 			}
-			return port.Emit(valued(r, f(r.Value, row, known)))
+			return port.Emit(valued(r, f(r.Key, r.Value, row, known)))
 		})
 	})
 	return streamOf(d)

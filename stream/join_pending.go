@@ -7,17 +7,24 @@ import (
 	"github.com/leatstream/leat/serde"
 )
 
-// sided is a left record as its store keeps it: with the mark that it has joined
-// none yet, and that somebody waits to hear.
+// sided is a record as the store of its side keeps it: with the mark that it has
+// joined none yet, and that somebody waits to hear.
 type sided[V any] struct {
 	value V
 	waits bool
 }
 
-// sidedSerde puts the mark before the value.
-type sidedSerde[V any] struct{ value serde.Serde[V] }
+// sidedSerde puts the mark before the value, unless it is bare: a right side has
+// no marks but in an outer join.
+type sidedSerde[V any] struct {
+	value serde.Serde[V]
+	bare  bool
+}
 
 func (s sidedSerde[V]) Append(dst []byte, v sided[V]) ([]byte, error) {
+	if s.bare {
+		return s.value.Append(dst, v.value)
+	}
 	mark := byte(0)
 	if v.waits {
 		mark = 1
@@ -25,9 +32,13 @@ func (s sidedSerde[V]) Append(dst []byte, v sided[V]) ([]byte, error) {
 	return s.value.Append(append(dst, mark), v.value)
 }
 
-var errNoMark = errors.New("a left record of a join without its mark")
+var errNoMark = errors.New("a record of a join without its mark")
 
 func (s sidedSerde[V]) Decode(src []byte) (v sided[V], err error) {
+	if s.bare {
+		v.value, err = s.value.Decode(src)
+		return v, err
+	}
 	if len(src) == 0 || src[0] > 1 {
 		return v, errNoMark
 	}
@@ -44,10 +55,15 @@ func (s sidedSerde[V]) Clone(v sided[V]) sided[V] {
 	return v
 }
 
-// waiting is a left record that has joined none yet.
+// waiting is a record that has joined none yet.
 type waiting[K any] struct {
-	key     K
-	encoded string
+	key K
+	waitingID
+}
+
+// waitingID tells the records of one side apart.
+type waitingID struct {
+	encoded string // key
 	time    int64
 	sub     int64
 }
@@ -57,9 +73,11 @@ type waiting[K any] struct {
 // box every record.)
 type pendingHeap[K any] []waiting[K]
 
-func (h pendingHeap[K]) less(i, j int) bool {
-	return cmp.Or(cmp.Compare(h[i].time, h[j].time), cmp.Compare(h[i].encoded, h[j].encoded), cmp.Compare(h[i].sub, h[j].sub)) < 0
+func (a waitingID) compare(b waitingID) int {
+	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.encoded, b.encoded), cmp.Compare(a.sub, b.sub))
 }
+
+func (h pendingHeap[K]) less(i, j int) bool { return h[i].compare(h[j].waitingID) < 0 }
 
 func (h *pendingHeap[K]) push(w waiting[K]) {
 	*h = append(*h, w)

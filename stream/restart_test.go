@@ -103,6 +103,34 @@ var laws = []law{
 		b.Stream(lawNum).GroupByKey().EmitOnUpdate().WindowedBy(window.Tumbling(20*time.Millisecond).Grace(time.Second)).
 			Reduce(num("s"), plus).To(lawWin)
 	}},
+	{"sliding windows", false, false, func(b *stream.Builder) {
+		b.Stream(lawNum).GroupByKey().SlidingBy(window.Sliding(10*time.Millisecond).Grace(time.Second)).
+			Reduce(num("s"), plus).To(lawWin)
+	}},
+	{"sliding windows on update, with late records", true, true, func(b *stream.Builder) {
+		b.Stream(lawNum).GroupByKey().EmitOnUpdate().SlidingBy(window.Sliding(10*time.Millisecond).Grace(5*time.Millisecond)).
+			Reduce(num("s"), plus).To(lawWin)
+	}},
+	{"in-place sliding windows, grouped again", false, true, func(b *stream.Builder) {
+		s := state.New("s", serde.String, serde.Pointer(serde.JSON[box]()))
+		b.Stream(lawNum).GroupByKey().SlidingBy(window.Sliding(10*time.Millisecond).Grace(time.Second)).
+			Aggregate(s, func() *box { return &box{} }, addBox).
+			GroupBy(func(w window.Key[string], x *box) (string, int64) { return w.Key, x.Sum }, lawVia).
+			Reduce(num("t"), plus, minus).MapValues(text).To(lawOut)
+	}},
+	{"cogroup", true, true, func(b *stream.Builder) {
+		b.Stream(lawA).GroupByKey().Cogroup(addPtr).And(b.Stream(lawB).GroupByKey(), addPtr).
+			EmitOnUpdate().Aggregate(num("s"), zero).MapValues(text).To(lawOut)
+	}},
+	{"cogroup in windows", true, true, func(b *stream.Builder) {
+		b.Stream(lawA).GroupByKey().Cogroup(addAny).And(b.Stream(lawB).GroupByKey(), addAny).EmitOnUpdate().
+			WindowedBy(window.Tumbling(20*time.Millisecond)).Aggregate(num("s"), zero).To(lawWin)
+	}},
+	{"cogroup in sessions", false, true, func(b *stream.Builder) {
+		b.Stream(lawA).GroupByKey().Cogroup(addAny).And(b.Stream(lawB).GroupByKey(), addAny).
+			SessionsBy(window.Session(10*time.Millisecond).Grace(5*time.Millisecond)).
+			Aggregate(num("s"), zero, func(_ string, a, b int64) int64 { return a + b }).To(lawWin)
+	}},
 	{"sessions", false, true, func(b *stream.Builder) {
 		b.Stream(lawNum).GroupByKey().SessionsBy(window.Session(10*time.Millisecond).Grace(10*time.Millisecond)).
 			Reduce(num("s"), plus).To(lawWin)
@@ -176,6 +204,14 @@ func addBox(_ string, v int64, x *box) *box {
 
 func text(n int64) string { return strconv.FormatInt(n, 10) }
 func zero() int64         { return 0 }
+
+// addAny is addPtr, but takes a null for 1.
+func addAny(_ string, v *int64, sum int64) int64 {
+	if v == nil {
+		return sum + 1
+	}
+	return sum + *v
+}
 
 func addPtr(_ string, v *int64, sum int64) int64 { return sum + *v }
 

@@ -71,9 +71,9 @@ func flat[V any](t table.Table[window.Key[string], V], show func(V) string) stre
 // milliseconds, with - for null. It compares what is written to "out", one a
 // line: the number of the record that caused it (from 0), key, value, time.
 // "advance <ms>" moves the wall clock, and "restart" restarts the tasks.
-func script(t *testing.T, build func(*stream.Builder), in, want string) *streamtest.Driver {
+func script(t *testing.T, build func(*stream.Builder), in, want string, opts ...stream.Option) *streamtest.Driver {
 	t.Helper()
-	topo, err := stream.Build(build)
+	topo, err := stream.Build(build, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func clean(s string) string {
 func dropped(t *testing.T, d *streamtest.Driver, want string) {
 	t.Helper()
 	var got []string
-	for _, reason := range []string{"late", "null-key", "null-value", "negative-timestamp", "undecodable", "failed", "unencodable"} {
+	for _, reason := range []string{"late", "null-key", "null-value", "negative-timestamp", "undecodable", "failed", "unencodable", "future-timestamp"} {
 		if n := d.Dropped(reason); n > 0 {
 			got = append(got, fmt.Sprintf("%s=%d", reason, n))
 		}

@@ -8,8 +8,23 @@ import (
 
 // To writes the records to a topic, which must exist. Equal keys go to the same
 // partition, chosen as Kafka's own clients do; records without a key are spread.
+// [topic.Topic.PartitionedBy] and [topic.Topic.SpreadBy] choose otherwise.
 func (s Stream[K, V]) To(to topic.Topic[K, V]) {
 	dsl.Sink(s.def(), to, topology.External, "To", dsl.Caller())
+}
+
+// ToTopics writes each record to the topic that name returns for it, one of those
+// that family stands for; a name that it doesn't match fails the record.
+//
+//	var regions = topic.Matching("orders-.*", serde.String, serde.JSON[Order]())
+//
+//	orders.ToTopics(regions, func(_ string, o Order) string { return "orders-" + o.Region })
+//
+// The topics must exist; leat doesn't look for them before a record is written.
+// Kafka Streams calls it a topic name extractor. For a name that depends on
+// headers use Process first.
+func (s Stream[K, V]) ToTopics(family topic.Topic[K, V], name func(key K, value V) string) {
+	dsl.TopicsSink(s.def(), family, name, dsl.Caller())
 }
 
 // Repartition sends the records through a topic of leat's own, so that equal

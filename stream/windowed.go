@@ -6,88 +6,61 @@ import (
 
 	"github.com/leatstream/leat/internal/cache"
 	"github.com/leatstream/leat/internal/dsl"
-	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
 	"github.com/leatstream/leat/state"
 	"github.com/leatstream/leat/table"
 	"github.com/leatstream/leat/window"
 )
 
-// Windowed is a grouped stream cut into tumbling or hopping windows. A record
-// that comes when its window is closed (stream time has reached the window's end
-// plus its grace) is dropped for that window and counted, reason "late". Stream
-// time is the highest timestamp that the operator's task has seen.
+// Windowed is a grouped stream cut into fixed windows: tumbling, hopping,
+// unlimited, or custom. A record that comes when its window is closed (stream
+// time has reached the window's end plus its grace) is dropped for that window
+// and counted, reason "late". One that is in no window is dropped and counted,
+// reason "no-window". Stream time is the highest timestamp of a record with a key
+// that the operator has seen in its partition.
+//
+// The row of a window has the time of its latest record. Windows are stored in
+// the declared store and its changelog until their retention is over.
 type Windowed[K, V any] struct {
 	g Grouped[K, V]
 	w window.Fixed
 }
 
-// Count counts the records of each key and window.
+// Count counts the records of each key and window, also those without a value.
 func (w Windowed[K, V]) Count(as state.Store[K, int64]) table.Table[window.Key[K], int64] {
-	return w.fold("Count", as, func(_ window.Key[K], _ V, n int64, _ bool) int64 { return n + 1 })
+	return w.fold("Count", as, counting[K, V], zero[int64])
 }
 
-// Reduce combines the values of each key and window, as Grouped.Reduce.
+// Reduce combines the values of each key and window, as Grouped.Reduce. A nil
+// value is combined as others are.
 func (w Windowed[K, V]) Reduce(as state.Store[K, V], f func(row, value V) V) table.Table[window.Key[K], V] {
-	return w.fold("Reduce", as, func(_ window.Key[K], v V, row V, had bool) V {
-		if !had {
-			return v
-		}
-		return f(row, v)
-	})
+	return w.fold("Reduce", as, reducing[K](f), nil)
 }
 
 // Aggregate combines the values of each key and window, as Grouped.Aggregate.
 func (w Windowed[K, V]) Aggregate[A any](as state.Store[K, A], init func() A, add func(K, V, A) A) table.Table[window.Key[K], A] {
-	return w.fold("Aggregate", as, func(k window.Key[K], v V, row A, had bool) A {
-		if !had {
-			row = init()
-		}
-		return add(k.Key, v, row)
-	})
+	return w.fold("Aggregate", as, adding(init, add), init)
 }
 
-func (w Windowed[K, V]) fold[A any](op string, as state.Store[K, A], f folder[window.Key[K], V, A]) table.Table[window.Key[K], A] {
-	at := dsl.Caller()
-	in, win := w.g.in, w.w
-	retention := win.RetentionMS()
-	st := state.Use(in.B, as, topology.Window, time.Duration(retention)*time.Millisecond, at)
-	return table.Table[window.Key[K], A](dsl.NewTable(dsl.Aggregation[window.Key[K], A]{Op: op, At: at, Emit: w.g.emit, Input: in.Node,
+func (w Windowed[K, V]) fold[A any](op string, as state.Store[K, A], f folder[K, V, A], born func() A) table.Table[window.Key[K], A] {
+	in := w.g.in
+	a := windowAggregation(in.B, op, dsl.Caller(), as, w.w, w.g.emit)
+	a.Input, a.Feed, a.Born = in.Node, windowFeed(in, w.w, "", f), born
+	return table.Table[window.Key[K], A](dsl.NewTable(a.Build(in.B)))
+}
+
+// windowAggregation is an aggregation in fixed windows, but for its inputs.
+func windowAggregation[K, A any](b *dsl.Builder, op, at string, as state.Store[K, A], w window.Fixed, emit dsl.Emission) dsl.Aggregation[window.Key[K], A] {
+	retention := w.RetentionMS()
+	return dsl.Aggregation[window.Key[K], A]{
+		Op: op, At: at, Emit: emit,
+		Closing: dsl.Closing[window.Key[K]]{ClosesAt: w.ClosesAt, Span: func(k window.Key[K]) (start, end int64) { return k.StartMS, k.EndMS }},
 		Spec: cache.Spec[window.Key[K], A]{
-			Store: st, Key: window.KeySerde(as.Key()), Value: as.Value(),
-			Layout: cache.Layout{Retention: retention, TimeOf: windowStart},
+			Store: state.Use(b, as, topology.Window, time.Duration(retention)*time.Millisecond, at),
+			Key:   window.KeySerde(as.Key()), Value: as.Value(),
+			Layout: cache.Layout{Retention: retention, TimeOf: windowStart, ShowCached: b.LikeKafka && emit.Or(dsl.OnCommit) == dsl.OnCommit},
 		},
-		Feed: func(t *task.Task, n *topology.Node, rows *dsl.Rows[window.Key[K], A]) {
-			label := n.Label()
-			streamTime := t.Time(label)
-			in.Out(t).Subscribe(n, func(r dsl.Record[K, V]) error {
-				if dropped(t, label, r.KeyNull, false) {
-					return nil
-				}
-				*streamTime = max(*streamTime, r.Time)
-				first, count := win.Starts(r.Time)
-				for i := range count {
-					start := first + i*win.AdvanceMS()
-					if win.Late(start, *streamTime) {
-						t.Drop(label, task.DropLate)
-						continue
-					}
-					k := window.Key[K]{Key: r.Key, Span: win.Span(start)}
-					e, err := rows.Begin(k)
-					if err != nil {
-						return err
-					}
-					time := r.Time
-					if e.OK {
-						time = max(time, e.Time)
-					}
-					if err := rows.Put(e, f(k, r.Value, e.Value, e.OK), time); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		}}.Build(in.B)))
+	}
 }
 
 // windowStart is the start in an encoded window.Key.

@@ -27,6 +27,10 @@ func writeChanges[K, V, KR, VR any](in *dsl.TableDef[K, V], f func(K, V) (KR, VR
 			w := &changeWriter[KR, VR]{task: tk, label: n.Label(), via: via, keyNull: null.Test[KR](), valueNull: null.Test[VR](),
 				out: task.Outgoing{Topic: t.Physical(tk.App()), Partition: -1, Changelog: -1}}
 			in.Out(tk).Subscribe(n, func(c dsl.Change[K, V]) error {
+				if c.Stale {
+					tk.Drop(w.label, task.DropStale)
+					return nil
+				}
 				var key, old, oldKey, value []byte
 				var err error
 				if c.HasOld {

@@ -88,11 +88,7 @@ func (g Grouped[K, V]) fold[A any](op string, as state.Store[K, A], init func() 
 				} else if !had {
 					return nil // nothing to take out of
 				}
-				time := c.Time
-				if e.OK {
-					time = max(time, e.Time)
-				}
-				return rows.Put(e, row, time)
+				return rows.Put(e, row, rows.Later(e, c.Time))
 			})
 		}}.Build(g.b))
 }

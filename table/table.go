@@ -5,6 +5,7 @@ import (
 	"github.com/leatstream/leat/internal/null"
 	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
+	"github.com/leatstream/leat/serde"
 	"github.com/leatstream/leat/topic"
 )
 
@@ -47,8 +48,13 @@ func (t Table[K, V]) Foreach(f func(key K, value V, ok bool)) {
 // passes no longer is deleted.
 func (t Table[K, V]) Filter(keep func(K, V) bool) Table[K, V] {
 	in := t.def()
-	in.WantOld() // or it would retract rows that never passed
-	return derive(in, "Filter", func(k K, v V) (row V, ok bool) {
+	knows := true // what a row was, or it would delete rows that never passed
+	if in.B.LikeKafka {
+		knows = in.AskOld()
+	} else {
+		in.WantOld()
+	}
+	return derive(in, "Filter", knows, func(k K, v V) (row V, ok bool) {
 		if keep(k, v) {
 			row, ok = v, true
 		}
@@ -63,23 +69,31 @@ func (t Table[K, V]) FilterNot(drop func(K, V) bool) Table[K, V] {
 
 // MapValues replaces each row's value by f(value); a nil result is no row.
 func (t Table[K, V]) MapValues[VR any](f func(V) VR) Table[K, VR] {
-	return derive(t.def(), "MapValues", func(_ K, v V) (VR, bool) { return f(v), true })
+	return derive(t.def(), "MapValues", false, func(_ K, v V) (VR, bool) { return f(v), true })
 }
 
 // MapValuesWithKey replaces each row's value by f(key, value); a nil result is
 // no row.
 func (t Table[K, V]) MapValuesWithKey[VR any](f func(K, V) VR) Table[K, VR] {
-	return derive(t.def(), "MapValuesWithKey", func(k K, v V) (VR, bool) { return f(k, v), true })
+	return derive(t.def(), "MapValuesWithKey", false, func(k K, v V) (VR, bool) { return f(k, v), true })
 }
 
 // derive is a table whose rows are computed from those of another, and not
-// stored.
-func derive[K, V, VR any](in *dsl.TableDef[K, V], op string, f func(K, V) (VR, bool)) Table[K, VR] {
-	var wantOld bool
-	d := &dsl.TableDef[K, VR]{B: in.B, WantOld: func() {
+// stored. wantOld says that it knows old values without having been asked.
+func derive[K, V, VR any](in *dsl.TableDef[K, V], op string, wantOld bool, f func(K, V) (VR, bool)) Table[K, VR] {
+	d := &dsl.TableDef[K, VR]{B: in.B, Demand: in.Demand, WantOld: func() {
 		wantOld = true
 		in.WantOld()
 	}}
+	if same, ok := any(in.Value).(serde.Serde[VR]); ok && op == "Filter" {
+		d.Value = same
+	}
+	if in.B.LikeKafka {
+		d.TryOld = func() bool {
+			wantOld = in.AskOld() || wantOld
+			return wantOld
+		}
+	}
 	if in.Lookup != nil {
 		d.Lookup = func(tk *task.Task) dsl.Lookup[K, VR] {
 			lookup, f := in.Lookup(tk), orNone(f)
@@ -94,26 +108,44 @@ func derive[K, V, VR any](in *dsl.TableDef[K, V], op string, f func(K, V) (VR, b
 			}
 		}
 	}
+	if in.LookupAt != nil {
+		d.LookupAt = func(tk *task.Task) dsl.LookupAt[K, VR] { return lookupDerived(in.LookupAt(tk), orNone(f)) }
+	}
 	filter := op == "Filter"
+	// Kafka Streams writes needless deletions after a versioned table.
+	needless := in.B.LikeKafka && in.LookupAt != nil
 	d.Node = in.B.Add(topology.Node{Op: op, Kind: topology.Processor, At: dsl.Caller(), Inputs: []*topology.Node{in.Node}},
 		func(tk *task.Task, n *topology.Node) {
 			port := dsl.NewPort[dsl.Change[K, VR]](tk, n)
 			f := orNone(f)
 			in.Out(tk).Subscribe(n, func(c dsl.Change[K, V]) error {
-				out := dsl.Change[K, VR]{Key: c.Key, Time: c.Time, Meta: c.Meta}
+				out := dsl.Change[K, VR]{Key: c.Key, Time: c.Time, Stale: c.Stale, Meta: c.Meta}
 				if c.HasNew {
 					out.New, out.HasNew = f(c.Key, c.New)
 				}
-				if c.HasOld && (wantOld || filter) {
+				if c.HasOld && wantOld {
 					out.Old, out.HasOld = f(c.Key, c.Old)
 				}
-				if filter && !out.HasNew && !out.HasOld {
+				if filter && wantOld && !needless && !out.HasNew && !out.HasOld {
 					return nil // it passed neither before nor now
 				}
 				return port.Emit(out)
 			})
 		})
 	return tableOf(d)
+}
+
+// lookupDerived reads rows of a derived table as they were.
+func lookupDerived[K, V, VR any](lookup dsl.LookupAt[K, V], f func(K, V) (VR, bool)) dsl.LookupAt[K, VR] {
+	return func(k K, at int64) (r dsl.Row[VR], err error) {
+		from, err := lookup(k, at)
+		if err != nil || !from.OK {
+			return r, err
+		}
+		r.Value, r.OK = f(k, from.Value)
+		r.Time = from.Time
+		return r, nil
+	}
 }
 
 // orNone says that there is no row where f returns a nil: a table has no rows

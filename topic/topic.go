@@ -18,29 +18,20 @@ type Topic[K, V any] struct {
 	value    serde.Serde[V]
 	declared string
 	options  options
-}
-
-type options struct {
-	partitions    int
-	partitionsSet bool
-}
-
-// Option is a further property of a topic.
-type Option func(*options)
-
-// Partitions is the number of partitions of a repartition topic, at least 1.
-// Without it a repartition topic gets as many as the topics its records come
-// from. Topics that leat doesn't create have the partitions they have.
-func Partitions(n int) Option {
-	return func(o *options) { o.partitions, o.partitionsSet = n, true }
+	funcs    *funcs[K, V] // never changed once a Topic has it; nil if there are none
 }
 
 // New declares a topic. K and V are inferred from the serdes. It never fails:
 // an invalid declaration is reported by [Topic.Check], which building a
 // topology calls, together with the place of the call to New.
 func New[K, V any](name string, key serde.Serde[K], value serde.Serde[V], opts ...Option) Topic[K, V] {
+	return declare(name, key, value, opts)
+}
+
+// declare is called by what the user calls.
+func declare[K, V any](name string, key serde.Serde[K], value serde.Serde[V], opts []Option) Topic[K, V] {
 	t := Topic[K, V]{name: name, key: key, value: value, declared: "unknown place"}
-	if _, file, line, ok := runtime.Caller(1); ok {
+	if _, file, line, ok := runtime.Caller(2); ok {
 		// The folder tells one main.go from the other; the rest of the path is
 		// only where somebody built it.
 		dir := filepath.Base(filepath.Dir(file))
@@ -82,7 +73,7 @@ func (t Topic[K, V]) Check() error {
 	report := func(problem string) {
 		errs = append(errs, &Error{Topic: t.name, Declared: t.declared, Problem: problem})
 	}
-	if problem := CheckName(t.name); problem != nil {
+	if problem := t.checkName(); problem != nil {
 		report(problem.Error())
 	}
 	if t.key == nil {
@@ -94,6 +85,12 @@ func (t Topic[K, V]) Check() error {
 	// Kafka's partition numbers are 32 bits; it has other limits long before.
 	if n := t.options.partitions; t.options.partitionsSet && (n < 1 || n > 1<<31-1) {
 		report(fmt.Sprintf("%d partitions: want at least 1", n))
+	}
+	if s := t.options.start; s.From == Back && s.Back <= 0 {
+		report(fmt.Sprintf("it begins %v back: want more than 0", s.Back))
+	}
+	if f := t.funcs; f != nil && f.partition != nil && f.spread != nil {
+		report("both PartitionedBy and SpreadBy: one of them can decide")
 	}
 	return errors.Join(errs...)
 }

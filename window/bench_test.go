@@ -37,7 +37,7 @@ func TestSpans_NoAllocation(t *testing.T) {
 	if got := testing.AllocsPerRun(100, func() {
 		for s := range w.Spans(1_700_000_000_000) {
 			count(s)
-			if w.Late(s.StartMS, 1_700_000_000_000) {
+			if w.Late(s.EndMS, 1_700_000_000_000) {
 				n++
 			}
 		}

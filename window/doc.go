@@ -1,9 +1,11 @@
 // Package window is arithmetic on time, and nothing else: which windows a
 // record falls into, when a window is over, and how long it must be stored.
 //
-// There are three kinds, of three types, so that the wrong one doesn't compile:
-// [Fixed] windows ([Tumbling] and [Hopping]) lie on a grid; [Sessions] grow
-// with the records of a key; a [Join] is how far apart two records may be.
+// There are four kinds, of four types, so that the wrong one doesn't compile:
+// [Fixed] windows ([Tumbling], [Hopping], [Unlimited] and [Custom]) don't depend
+// on the records; [Slides] ([Sliding]) lie beside each record of a key;
+// [Sessions] ([Session]) grow with them; a [Join] is how far apart two records
+// may be.
 // A window of a key is a [Key], its time a [Span].
 //
 // The semantics are those of Kafka Streams. Time is stream time, the highest

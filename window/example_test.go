@@ -3,6 +3,7 @@ package window_test
 import (
 	"fmt"
 	"time"
+	_ "time/tzdata" // Europe/Berlin, wherever the tests run
 
 	"github.com/leatstream/leat/window"
 )
@@ -27,6 +28,46 @@ func ExampleHopping() {
 	// Output:
 	// 12:00:00 12:05:00
 	// 12:02:00 12:07:00
+}
+
+// Days in Berlin have 23 to 25 hours.
+func ExampleCustom() {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	days := window.Custom(25*time.Hour, func(t time.Time) (start, end time.Time) {
+		year, month, day := t.In(berlin).Date()
+		return time.Date(year, month, day, 0, 0, 0, 0, berlin), time.Date(year, month, day+1, 0, 0, 0, 0, berlin)
+	})
+	for _, day := range []int{28, 29} { // summer time begins on the 29th
+		noon := time.Date(2026, 3, day, 12, 0, 0, 0, berlin)
+		for w := range days.Spans(noon.UnixMilli()) {
+			fmt.Println(w, w.Size())
+		}
+	}
+	// Output:
+	// 2026-03-27T23:00:00Z/2026-03-28T23:00:00Z 24h0m0s
+	// 2026-03-28T23:00:00Z/2026-03-29T22:00:00Z 23h0m0s
+}
+
+func ExampleUnlimited() {
+	since := window.Unlimited(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	for _, year := range []int{2025, 2026} {
+		_, n := since.First(time.Date(year, 5, 1, 12, 0, 0, 0, time.UTC).UnixMilli())
+		fmt.Println(year, n)
+	}
+	// Output:
+	// 2025 0
+	// 2026 1
+}
+
+func ExampleSliding() {
+	w := window.Sliding(10 * time.Second).Grace(time.Minute)
+	start := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	fmt.Println(w, w.Span(start.UnixMilli()))
+	// Output: Sliding(10s).Grace(1m0s) 2026-05-01T12:00:00Z/2026-05-01T12:00:10Z
 }
 
 func ExampleSession() {

@@ -15,10 +15,12 @@ type Sessions struct {
 	gap       millis
 	grace     millis
 	retention millis // 0: gap + grace
+	declared  bool
 }
 
-// Session is sessions with the given gap, which is more than 0.
-func Session(gap time.Duration) Sessions { return Sessions{gap: toMillis(gap)} }
+// Session is sessions with the given gap. With a gap of 0, records of one time
+// make a session.
+func Session(gap time.Duration) Sessions { return Sessions{gap: toMillis(gap), declared: true} }
 
 // Grace is w, but taking late records until d of stream time after a session
 // could last have been continued.
@@ -38,7 +40,8 @@ func (w Sessions) Retention(d time.Duration) Sessions {
 // a topology calls it.
 func (w Sessions) Check() error {
 	return errors.Join(
-		w.gap.check("gap", 1),
+		checkThat(w.declared, "zero sessions: make them with window.Session"),
+		w.gap.check("gap", 0),
 		w.grace.check("grace", 0),
 		checkRetention(w.retention, w.gap.ms+w.grace.ms, "gap + grace"),
 	)

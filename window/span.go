@@ -6,7 +6,7 @@ import (
 )
 
 // Span is the time of one window: its first and its last millisecond for a
-// session; for a tumbling or hopping window its first, and the first behind it.
+// session or a sliding window; for all others its first, and the first behind it.
 // Spans are comparable with ==.
 type Span struct {
 	StartMS int64 // milliseconds since the epoch
@@ -21,8 +21,8 @@ func Between(start, end time.Time) Span {
 // Start is the time at which the window starts, in UTC.
 func (s Span) Start() time.Time { return time.UnixMilli(s.StartMS).UTC() }
 
-// End is the time at which the window ends, in UTC: the first moment behind a
-// tumbling or hopping window, the last one of a session.
+// End is the time at which the window ends, in UTC: the first moment behind it, the
+// last one of a session or a sliding window.
 func (s Span) End() time.Time { return time.UnixMilli(s.EndMS).UTC() }
 
 // Size is the time from start to end.

@@ -44,16 +44,16 @@ func TestFixed_Model(t *testing.T) {
 		if got := slices.Collect(w.Spans(ts)); !slices.Equal(got, want) {
 			t.Fatalf("%v: a record of %d is in %v, want %v", w, ts, got, want)
 		}
-		first, n := w.Starts(ts)
-		if int(n) != len(want) || n > 0 && first != want[0].StartMS {
-			t.Fatalf("%v: Starts(%d) = %d, %d, want %v", w, ts, first, n, want)
+		first, n := w.First(ts)
+		if int(n) != len(want) || n > 0 && first != want[0] {
+			t.Fatalf("%v: First(%d) = %v, %d, want %v", w, ts, first, n, want)
 		}
 		for _, s := range want {
 			streamTime := near(s.EndMS+w.GraceMS()).Draw(t, "stream time")
 			late := s.EndMS <= streamTime-w.GraceMS()
-			if w.Late(s.StartMS, streamTime) != late || late != (streamTime >= w.ClosesAt(s.StartMS)) {
+			if w.Late(s.EndMS, streamTime) != late || late != (streamTime >= w.ClosesAt(s.EndMS)) {
 				t.Fatalf("%v at %d: Late = %t, ClosesAt = %d, want late = %t", w, streamTime,
-					w.Late(s.StartMS, streamTime), w.ClosesAt(s.StartMS), late)
+					w.Late(s.EndMS, streamTime), w.ClosesAt(s.EndMS), late)
 			}
 		}
 	})
@@ -69,7 +69,7 @@ func TestSpans_LargeTimes(t *testing.T) {
 			if n++; s.StartMS > ts || s.EndMS < ts || ts-s.StartMS >= 10 {
 				t.Errorf("a record of %d is in %d to %d", ts, s.StartMS, s.EndMS)
 			}
-			if w.Late(s.StartMS, math.MinInt64) || w.ClosesAt(s.StartMS) < ts {
+			if w.Late(s.EndMS, math.MinInt64) || w.ClosesAt(s.EndMS) < ts {
 				t.Errorf("the window of %d is over before it starts", ts)
 			}
 		}
@@ -154,6 +154,113 @@ func TestJoin_Model(t *testing.T) {
 	})
 }
 
+func TestSlides_Model(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := window.Sliding(durations(0, 30).Draw(t, "diff")).Grace(durations(0, 20).Draw(t, "grace"))
+		if err := w.Check(); err != nil {
+			t.Fatal(err)
+		}
+		s := w.Span(rapid.Int64Range(0, 100).Draw(t, "start"))
+		if s.EndMS != s.StartMS+w.DiffMS() {
+			t.Fatalf("%v: %d to %d", w, s.StartMS, s.EndMS)
+		}
+		streamTime := near(s.EndMS+w.GraceMS()).Draw(t, "stream time")
+		late := s.EndMS < streamTime-w.GraceMS()
+		if w.Late(s.EndMS, streamTime) != late || late != (streamTime >= w.ClosesAt(s.EndMS)) ||
+			late != (s.EndMS <= w.Closable(streamTime)) {
+			t.Fatalf("%v at %d: Late = %t, ClosesAt = %d, Closable = %d, want late = %t", w, streamTime,
+				w.Late(s.EndMS, streamTime), w.ClosesAt(s.EndMS), w.Closable(streamTime), late)
+		}
+	})
+	if c := window.Sliding(ms).Closable(math.MinInt64); c != math.MinInt64 {
+		t.Errorf("before the start of time, windows up to %d are closed", c)
+	}
+}
+
+func TestUnlimited(t *testing.T) {
+	w := window.Unlimited(time.UnixMilli(100))
+	if err := w.Check(); err != nil {
+		t.Fatal(err)
+	}
+	all := window.Span{StartMS: 100, EndMS: math.MaxInt64}
+	for ts, want := range map[int64][]window.Span{-1: nil, 99: nil, 100: {all}, math.MaxInt64: {all}} {
+		if got := slices.Collect(w.Spans(ts)); !slices.Equal(got, want) {
+			t.Errorf("a record of %d is in %v, want %v", ts, got, want)
+		}
+	}
+	if !w.Endless() || w.Late(all.EndMS, math.MaxInt64-1) || w.RetentionMS() != 0 || w.SizeMS() != math.MaxInt64 {
+		t.Error("an unlimited window ends")
+	}
+	if window.Tumbling(ms).Endless() {
+		t.Error("a tumbling window doesn't end")
+	}
+}
+
+// weeks are from Monday to Sunday, but none is on a day before the 5th.
+func weeks(t time.Time) (start, end time.Time) {
+	start = time.Date(t.Year(), t.Month(), t.Day()-(int(t.Weekday())+6)%7, 0, 0, 0, 0, time.UTC)
+	if start.Day() < 5 {
+		return time.Time{}, time.Time{}
+	}
+	return start, start.AddDate(0, 0, 7)
+}
+
+func TestCustom(t *testing.T) {
+	w := window.Custom(7*24*time.Hour, weeks).Grace(time.Hour)
+	if err := w.Check(); err != nil {
+		t.Fatal(err)
+	}
+	monday := time.Date(2026, 5, 11, 0, 0, 0, 0, time.UTC)
+	week := window.Between(monday, monday.AddDate(0, 0, 7))
+	for at, want := range map[time.Time][]window.Span{
+		monday:                           {week},
+		monday.AddDate(0, 0, 7).Add(-ms): {week},
+		time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC): nil,
+		time.UnixMilli(-1):                          nil,
+	} {
+		if got := slices.Collect(w.Spans(at.UnixMilli())); !slices.Equal(got, want) {
+			t.Errorf("a record of %v is in %v, want %v", at, got, want)
+		}
+		if err := w.Misfit(at.UnixMilli()); err != nil {
+			t.Error(err)
+		}
+	}
+	if w.ClosesAt(week.EndMS) != week.EndMS+3_600_000 || w.RetentionMS() != 7*24*3_600_000+3_600_000 || w.Endless() {
+		t.Errorf("%v closes at %d and is kept for %d", week, w.ClosesAt(week.EndMS), w.RetentionMS())
+	}
+	// The week of the epoch began before it.
+	if got := slices.Collect(window.Custom(7*24*time.Hour, func(time.Time) (start, end time.Time) {
+		start = time.UnixMilli(-5)
+		return start, start.Add(10 * ms)
+	}).Spans(3)); !slices.Equal(got, []window.Span{{StartMS: 0, EndMS: 5}}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// A function that is wrong about a record loses no record in silence.
+func TestCustom_Misfit(t *testing.T) {
+	day := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	w := window.Custom(time.Hour, func(t time.Time) (start, end time.Time) {
+		if t.Hour() == 7 {
+			return day, day.AddDate(0, 0, 1)
+		}
+		return day, day.Add(time.Hour)
+	})
+	for hour, part := range map[int]string{0: "", 5: "where it isn't", 7: "made one of 24h0m0s, and said that none is longer than 1h0m0s"} {
+		ts := day.Add(time.Duration(hour) * time.Hour).UnixMilli()
+		err := w.Misfit(ts)
+		if (err != nil) != (part != "") || err != nil && !strings.Contains(err.Error(), part) {
+			t.Errorf("at %d o'clock: %v, want %q", hour, err, part)
+		}
+		if _, n := w.First(ts); (n == 1) != (part == "") {
+			t.Errorf("at %d o'clock there are %d windows", hour, n)
+		}
+	}
+	if err := window.Tumbling(ms).Misfit(7); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRetention(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -164,6 +271,9 @@ func TestRetention(t *testing.T) {
 		{"tumbling as set", window.Tumbling(time.Second).Retention(time.Minute).RetentionMS(), 60_000},
 		{"sessions with grace", window.Session(time.Second).Grace(ms).RetentionMS(), 1001},
 		{"sessions as set", window.Session(time.Second).Retention(time.Minute).RetentionMS(), 60_000},
+		{"sliding with grace", window.Sliding(time.Second).Grace(ms).RetentionMS(), 2001},
+		{"sliding as set", window.Sliding(time.Second).Retention(time.Minute).RetentionMS(), 60_000},
+		{"custom as set", window.Custom(time.Second, weeks).Retention(time.Minute).RetentionMS(), 60_000},
 		{"join", window.Within(time.Second).Before(0).Grace(ms).RetentionMS(), 1001},
 	} {
 		if c.got != c.want {
@@ -195,11 +305,23 @@ func TestCheck(t *testing.T) {
 		{window.Tumbling(ms).Retention(-ms), []string{"retention -1ms is negative"}},
 		{window.Fixed{}, []string{"size 0s"}},
 		{window.Session(ms), nil},
-		{window.Session(0), []string{"gap 0s isn't positive"}},
+		{window.Session(0), nil},
+		{window.Session(-ms), []string{"gap -1ms is negative"}},
 		{window.Session(ms).Grace(-ms), []string{"grace -1ms is negative"}},
 		{window.Session(time.Hour).Retention(time.Minute), []string{"retention 1m0s is shorter than gap + grace"}},
 		{window.Session(eon), []string{"too long"}},
-		{window.Sessions{}, []string{"gap 0s"}},
+		{window.Sessions{}, []string{"zero sessions"}},
+		{window.Sliding(0), nil},
+		{window.Sliding(-ms), []string{"difference -1ms is negative"}},
+		{window.Sliding(ms).Grace(-ms), []string{"grace -1ms is negative"}},
+		{window.Sliding(time.Hour).Retention(time.Minute), []string{"retention 1m0s is shorter than twice the difference + grace, 2h0m0s"}},
+		{window.Slides{}, []string{"zero sliding windows"}},
+		{window.Unlimited(time.UnixMilli(0)), nil},
+		{window.Unlimited(time.Time{}), []string{"before 1970"}},
+		{window.Unlimited(time.UnixMilli(0)).Grace(ms), []string{"takes neither grace nor retention"}},
+		{window.Custom(time.Hour, weeks).Grace(ms), nil},
+		{window.Custom(0, weeks), []string{"longest window 0s isn't positive"}},
+		{window.Custom(time.Hour, weeks).Retention(ms), []string{"retention 1ms is shorter than longest window + grace"}},
 		{window.Within(0), nil},
 		{window.Within(time.Second).Before(-ms), nil},
 		{window.Within(time.Second).Before(-2 * time.Second), []string{"before -2s and after 1s leave no time"}},
@@ -225,6 +347,9 @@ func TestString(t *testing.T) {
 		"Tumbling(1m0s)":                                window.Tumbling(time.Minute).String(),
 		"Hopping(1m0s, 1s).Grace(5s)":                   window.Hopping(time.Minute, time.Second).Grace(5 * time.Second).String(),
 		"Session(30s).Retention(1h0m0s)":                window.Session(30 * time.Second).Retention(time.Hour).String(),
+		"Sliding(1s).Grace(5s)":                         window.Sliding(time.Second).Grace(5 * time.Second).String(),
+		"Unlimited(1970-01-01T00:00:00Z)":               window.Unlimited(time.UnixMilli(0)).String(),
+		"Custom(25h0m0s).Grace(1h0m0s)":                 window.Custom(25*time.Hour, weeks).Grace(time.Hour).String(),
 		"Within(1s).Grace(2s)":                          window.Within(time.Second).Grace(2 * time.Second).String(),
 		"Within(0s).After(1s)":                          window.Within(time.Second).Before(0).String(),
 		"a@1970-01-01T00:00:00Z/1970-01-01T00:00:00.5Z": window.Key[string]{Key: "a", Span: window.Span{EndMS: 500}}.String(),

@@ -9,7 +9,6 @@ import (
 	"github.com/leatstream/leat/serde"
 	"github.com/leatstream/leat/state"
 	"github.com/leatstream/leat/stream"
-	"github.com/leatstream/leat/stream/streamtest"
 	"github.com/leatstream/leat/topic"
 )
 
@@ -20,23 +19,22 @@ type row struct {
 	TS    *int64 `json:"ts,omitempty"`
 }
 
-// dump reads a whole store, in its order.
-type dump func(*streamtest.Driver) ([]row, error)
-
 // builder turns a case's topology into leat's.
 type builder struct {
-	c      *testCase
-	b      *stream.Builder
-	peek   func(id string, k, v *datum)
-	now    func(time.Time) int64 // the case's wall clock
-	nodes  map[string]any        // streamNode, groupedNode, tableNode[K], tableGroupedNode or globalNode
-	kv     map[string]state.Store[*datum, *datum]
-	plain  map[string]string // type of the stores that are declared by addStore
-	inputs map[string]source
-	sinks  []string
-	dumps  map[string]dump
-	serial int
-	err    error
+	c     *testCase
+	b     *stream.Builder
+	peek  func(id string, k, v *datum)
+	now   func(time.Time) int64 // the case's wall clock
+	nodes map[string]any        // streamNode, groupedNode, tableNode[K], tableGroupedNode or globalNode
+	kv    map[string]state.Store[*datum, *datum]
+	plain map[string]string // type of the stores that are declared by addStore
+	// declared is the stores that processors may list, beside those in kv.
+	declared map[string]state.Declared
+	inputs   map[string]source
+	sinks    []string
+	dumps    map[string]dump
+	serial   int
+	err      error
 }
 
 // source is the types of an input topic.
@@ -45,7 +43,8 @@ type source struct{ key, value string }
 func newBuilder(c *testCase) *builder {
 	b := &builder{
 		c: c, nodes: map[string]any{}, kv: map[string]state.Store[*datum, *datum]{}, plain: map[string]string{},
-		inputs: map[string]source{}, dumps: map[string]dump{},
+		declared: map[string]state.Declared{},
+		inputs:   map[string]source{}, dumps: map[string]dump{},
 	}
 	for _, op := range c.Topology {
 		for _, name := range append(op.Topics, op.Topic) {
@@ -90,7 +89,7 @@ func (b *builder) add(op *operator) error {
 	case "streamJoin", "streamTableJoin", "streamGlobalJoin", "tableJoin", "fkJoin":
 		n, err = b.join(op)
 	case "cogroup":
-		return unsupported("cogroup")
+		n, err = b.cogroup(op)
 	default:
 		if len(op.From) != 1 {
 			return fmt.Errorf("it needs one input")
@@ -112,10 +111,14 @@ func (b *builder) apply(op *operator, in any) (any, error) {
 	switch in := in.(type) {
 	case streamNode:
 		return b.onStream(op, in)
+	case routedNode:
+		return b.onStream(op, in.child(op.Name))
 	case windowedNode:
 		return b.onWindowed(op, in)
 	case groupedNode:
 		return b.onGrouped(op, in)
+	case cogroupNode:
+		return b.onCogroup(op, in)
 	case tableGroupedNode:
 		return b.onTableGrouped(op, in)
 	case tableOps:
@@ -170,7 +173,12 @@ func (b *builder) store(name, kind string) state.Store[*datum, *datum] {
 	if !named {
 		name = b.unique(kind)
 	}
-	st := state.New(name, serde.Serde[*datum](tagged{}), serde.Serde[*datum](tagged{}))
+	var opts []state.Option
+	if !named {
+		// Where the case asks for no store Kafka Streams may make none.
+		opts = append(opts, state.OnDemand())
+	}
+	st := state.New(name, serde.Serde[*datum](tagged{}), serde.Serde[*datum](tagged{}), opts...)
 	b.kv[name] = st
 	if named {
 		b.dumps[name] = dumpKV(st, b.plain[name] == "kv", sameDatum, sameDatum)
@@ -179,36 +187,6 @@ func (b *builder) store(name, kind string) state.Store[*datum, *datum] {
 }
 
 func sameDatum(d *datum) *datum { return d }
-
-// dumpKV reads a store through the driver.
-func dumpKV[K, V any](st state.Store[K, V], plain bool, key func(K) *datum, value func(V) *datum) dump {
-	return func(d *streamtest.Driver) ([]row, error) {
-		open := d.Store(st)
-		rows := []row{}
-		for k, v := range open.All() {
-			r := row{Key: key(k), Value: value(v)}
-			if !plain {
-				at, _, err := open.Time(k)
-				if err != nil {
-					return nil, err
-				}
-				ms := at.UnixMilli()
-				r.TS = &ms
-			}
-			rows = append(rows, r)
-		}
-		return rows, open.Err()
-	}
-}
-
-func (b *builder) addStore(op *operator) error {
-	if op.Type != "kv" && op.Type != "timestampedKv" {
-		return unsupported("addStore %s", op.Type)
-	}
-	b.plain[op.Store] = op.Type
-	b.store(op.Store, "")
-	return nil
-}
 
 // function finds a function of the library.
 func function[F any](library map[string]F, name string) (F, error) {

@@ -6,7 +6,7 @@ import (
 	"github.com/leatstream/leat/serde"
 	"github.com/leatstream/leat/state"
 	"github.com/leatstream/leat/stream"
-	"github.com/leatstream/leat/stream/streamtest"
+	"github.com/leatstream/leat/table"
 	"github.com/leatstream/leat/topic"
 	"github.com/leatstream/leat/window"
 )
@@ -20,49 +20,10 @@ func (b *builder) global(op *operator) (any, error) {
 	from := topic.New(op.Topic, serde.Serde[*datum](typed(op.Key)), serde.Serde[*datum](typed(op.Value)))
 	t := b.b.GlobalTable(from)
 	if op.Store != "" {
-		b.dumps[op.Store] = b.dumpGlobal(from, t)
+		b.dumps[op.Store] = dumpGlobal(t)
 	}
 	return globalNode{t}, nil
 }
-
-// dumpGlobal reads a global table by joining it with every key that its topic
-// has: leat gives no other view of it. Nor does it keep the times of its rows,
-// which are those of the topic's records.
-func (b *builder) dumpGlobal(from topic.Topic[*datum, *datum], t stream.GlobalTable[*datum, *datum]) dump {
-	var tag serde.Serde[*datum] = tagged{}
-	ask, answers := topic.New(b.unique("ask"), tag, tag), topic.New(b.unique("answer"), tag, tag)
-	key := func(_, v *datum) *datum { return v }
-	b.b.Stream(ask).JoinGlobal(t, key, func(_, row *datum) *datum { return row }).To(answers)
-	times := map[string]int64{}
-	keys := []*datum{}
-	return func(d *streamtest.Driver) ([]row, error) {
-		for _, r := range d.Records(from) {
-			if r.Key == nil {
-				continue
-			}
-			if _, known := times[r.Key.String()]; !known {
-				keys = append(keys, r.Key)
-			}
-			times[r.Key.String()] = r.Time.UnixMilli()
-		}
-		rows := []row{}
-		for _, k := range keys {
-			d.Send(ask, nil, k)
-			for _, v := range d.Read(answers) {
-				at := times[k.String()]
-				rows = append(rows, row{k, v, &at})
-			}
-		}
-		return rows, d.Err()
-	}
-}
-
-// both is the two values of a join whose joiner wants the key, which leat's
-// don't get: the joiner is called after the join then.
-type both struct{ l, r *datum }
-
-func pairUp(l, r *datum) *both             { return &both{l, r} }
-func pairUpLeft(l, r *datum, _ bool) *both { return &both{l, r} }
 
 func (b *builder) join(op *operator) (any, error) {
 	left, ok := b.nodes[op.Left]
@@ -73,92 +34,147 @@ func (b *builder) join(op *operator) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no node %q", op.Right)
 	}
-	if op.Op == "fkJoin" {
-		return nil, unsupported("fkJoin")
+	f, err := function(joinFuncs, op.Joiner)
+	if err != nil {
+		return nil, err
 	}
-	if op.Type == "outer" {
-		return nil, unsupported("%s outer", op.Op)
-	}
-	if op.Op == "tableJoin" {
+	if op.Op == "tableJoin" || op.Op == "fkJoin" {
 		t, ok := left.(tableOps)
 		if !ok {
 			return nil, fmt.Errorf("%q is no table", op.Left)
 		}
-		return t.join(b, op, right)
-	}
-	f, err := function(joinFuncs, op.Joiner)
-	if err != nil {
-		return nil, err
+		return t.join(b, op, right, f)
 	}
 	l, ok := left.(streamNode)
 	if !ok {
 		return nil, fmt.Errorf("%q is no stream", op.Left)
 	}
-	var joined stream.Stream[*datum, *both]
 	switch r := right.(type) {
 	case streamNode:
-		joined = b.joinStreams(op, l, r)
-		l.rekeyed = false
+		return streamNode{b.joinStreams(op, l, r, f), false}, nil
 	case tableNode[*datum]:
-		if op.GraceMs != nil {
-			return nil, unsupported("streamTableJoin with grace")
-		}
-		s := b.partitioned(l)
-		l.rekeyed = false
-		if op.Type == "left" {
-			joined = s.LeftJoinTable(r.Table, pairUpLeft)
-		} else {
-			joined = s.JoinTable(r.Table, pairUp)
-		}
+		return b.joinStreamTable(op, l, r, f), nil
 	case globalNode:
 		key, err := function(keyFuncs, op.KeyFn)
 		if err != nil {
 			return nil, err
 		}
 		if op.Type == "left" {
-			joined = l.LeftJoinGlobal(r.GlobalTable, key, pairUpLeft)
-		} else {
-			joined = l.JoinGlobal(r.GlobalTable, key, pairUp)
+			return streamNode{l.LeftJoinGlobalWithKey(r.GlobalTable, key, func(k, v, row *datum, _ bool) *datum { return f(k, v, row) }), l.rekeyed}, nil
 		}
-	default:
-		return nil, unsupported("%s with a %T", op.Op, right)
+		return streamNode{l.JoinGlobalWithKey(r.GlobalTable, key, f), l.rekeyed}, nil
 	}
-	return streamNode{joined.MapValuesWithKey(func(k *datum, p *both) *datum { return f(k, p.l, p.r) }), l.rekeyed}, nil
+	return nil, unsupported("%s with a %T", op.Op, right)
 }
 
-func (b *builder) joinStreams(op *operator, l, r streamNode) stream.Stream[*datum, *both] {
+func (b *builder) joinStreams(op *operator, l, r streamNode, f joinFunc) stream.Stream[*datum, *datum] {
 	w := window.Within(0).Before(ms(op.Window.BeforeMs)).After(ms(op.Window.AfterMs)).Grace(ms(op.Window.GraceMs))
 	any := serde.Serde[*datum](tagged{})
 	as := state.NewJoin(b.unique("join"), any, any, any)
-	left := b.partitioned(l)
+	left := b.partitionedAll(l, op.Type != "inner")
 	right := left
 	if op.Left != op.Right {
-		right = b.partitioned(r)
+		right = b.partitionedAll(r, op.Type == "outer")
 	}
-	if op.Type == "left" {
-		return left.LeftJoin(right, w, as, pairUpLeft)
+	switch op.Type {
+	case "left":
+		return left.LeftJoinWithKey(right, w, as, func(k, l, r *datum, _ bool) *datum { return f(k, l, r) })
+	case "outer":
+		return left.OuterJoinWithKey(right, w, as, func(k, l *datum, _ bool, r *datum, _ bool) *datum { return f(k, l, r) })
 	}
-	return left.Join(right, w, as, pairUp)
+	return left.JoinWithKey(right, w, as, f)
 }
 
-func (n tableNode[K]) join(b *builder, op *operator, other any) (any, error) {
-	f, err := function(joinFuncs, op.Joiner)
-	if err != nil {
-		return nil, err
+// partitionedAll is partitioned, for records without a key too if all.
+func (b *builder) partitionedAll(n streamNode, all bool) stream.Stream[*datum, *datum] {
+	if all && n.rekeyed {
+		return n.RepartitionAll(b.via(&operator{}))
+	}
+	return b.partitioned(n)
+}
+
+func (n tableNode[K]) join(b *builder, op *operator, other any, f joinFunc) (any, error) {
+	if op.Op == "fkJoin" {
+		right, ok := other.(tableNode[*datum])
+		if !ok {
+			return nil, unsupported("fkJoin with a %T", other)
+		}
+		return n.joinForeign(b, op, right, f)
 	}
 	right, ok := other.(tableNode[K])
 	if !ok {
 		return nil, fmt.Errorf("tables of different keys")
 	}
-	if op.Joiner == "pairKey" {
-		keyed := func(k K, p *both) *datum { return f(n.show(k), p.l, p.r) }
-		if op.Type == "left" {
-			return b.materialized(op, n, n.LeftJoin(right.Table, pairUpLeft).MapValuesWithKey(keyed), nil)
+	switch op.Type {
+	case "left":
+		return b.materialized(op, n, n.LeftJoinWithKey(right.Table, func(k K, l, r *datum, _ bool) *datum { return f(n.show(k), l, r) }), nil)
+	case "outer":
+		return b.materialized(op, n, n.OuterJoinWithKey(right.Table, func(k K, l *datum, _ bool, r *datum, _ bool) *datum { return f(n.show(k), l, r) }), nil)
+	}
+	return b.materialized(op, n, n.JoinWithKey(right.Table, func(k K, l, r *datum) *datum { return f(n.show(k), l, r) }), nil)
+}
+
+// joinForeign is a foreign-key join. Where the joiner wants the key, which
+// neither leat's nor Kafka's gets, the values are joined by the keys that they
+// were given before.
+func (n tableNode[K]) joinForeign(b *builder, op *operator, right tableNode[*datum], f joinFunc) (any, error) {
+	fk, err := n.foreignKey(op)
+	if err != nil {
+		return nil, err
+	}
+	any := serde.Serde[*datum](tagged{})
+	via := state.NewForeign(b.unique("fk"), n.key, any, serde.Serde[*datum](emptyTagged{}))
+	name := op.Store
+	var opts []state.Option
+	if name == "" {
+		name = b.unique("fk-result")
+		opts = append(opts, state.OnDemand())
+	}
+	as := state.New(name, n.key, any, opts...)
+	if op.Store != "" {
+		b.dumps[name] = dumpKV(as, false, n.show, sameDatum)
+		if plain, ok := interface{}(as).(state.Store[*datum, *datum]); ok {
+			b.kv[name] = plain
 		}
-		return b.materialized(op, n, n.Join(right.Table, pairUp).MapValuesWithKey(keyed), nil)
 	}
+	var out table.Table[K, *datum]
 	if op.Type == "left" {
-		return b.materialized(op, n, n.LeftJoin(right.Table, func(l, r *datum, _ bool) *datum { return f(nil, l, r) }), nil)
+		out = n.LeftJoinForeign(right.Table, fk, via, as, func(l, r *datum, _ bool) *datum { return f(nil, l, r) })
+	} else {
+		out = n.JoinForeign(right.Table, fk, via, as, func(l, r *datum) *datum { return f(nil, l, r) })
 	}
-	return b.materialized(op, n, n.Join(right.Table, func(l, r *datum) *datum { return f(nil, l, r) }), nil)
+	return n.with(out), nil
+}
+
+// emptyTagged writes an empty text as no bytes, as Kafka's serde does, which shows
+// in its foreign-key joins.
+type emptyTagged struct{ tagged }
+
+// Append implements serde.Serde.
+func (s emptyTagged) Append(dst []byte, d *datum) ([]byte, error) {
+	if d.is(text) && d.text == "" {
+		return dst, nil
+	}
+	return s.tagged.Append(dst, d)
+}
+
+// Decode implements serde.Serde.
+func (s emptyTagged) Decode(src []byte) (*datum, error) {
+	if len(src) == 0 {
+		return str(""), nil
+	}
+	return s.tagged.Decode(src)
+}
+
+// foreignKey is the function of a case that gives a row its foreign key.
+func (n tableNode[K]) foreignKey(op *operator) (func(K, *datum) *datum, error) {
+	switch op.Fk {
+	case "value":
+		return func(_ K, v *datum) *datum { return v }, nil
+	case "nullIfX":
+		f := tableMaps["nullKeyIfX"]
+		return func(k K, v *datum) *datum { key, _ := f(n.show(k), v); return key }, nil
+	}
+	f, err := function(keyFuncs, op.Fk)
+	return func(k K, v *datum) *datum { return f(n.show(k), v) }, err
 }

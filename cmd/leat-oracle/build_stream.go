@@ -4,12 +4,9 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
 
-	"github.com/leatstream/leat/serde"
 	"github.com/leatstream/leat/stream"
 	"github.com/leatstream/leat/table"
-	"github.com/leatstream/leat/topic"
 )
 
 // streamNode is a stream. rekeyed says that leat wants it to be repartitioned
@@ -19,41 +16,22 @@ type streamNode struct {
 	rekeyed bool
 }
 
-func (b *builder) stream(op *operator) (any, error) {
-	if op.TimestampExtractor != "" {
-		return nil, unsupported("stream timestampExtractor")
-	}
-	if op.Pattern != "" {
-		return nil, unsupported("stream pattern")
-	}
-	topics := op.Topics
-	if len(topics) == 0 {
-		topics = []string{op.Topic}
-	}
-	var n streamNode
-	for i, name := range topics {
-		s := b.b.Stream(topic.New(name, serde.Serde[*datum](typed(op.Key)), serde.Serde[*datum](typed(op.Value))))
-		if i > 0 {
-			s = n.Merge(s)
-		}
-		n.Stream = s
-	}
-	return n, nil
-}
-
 func (b *builder) merge(op *operator) (any, error) {
-	var n streamNode
-	for i, id := range op.From {
+	var ins []streamNode
+	for _, id := range op.From {
 		in, ok := b.nodes[id].(streamNode)
 		if !ok {
 			return nil, fmt.Errorf("%q is no stream", id)
 		}
-		if i == 0 {
-			n = in
-			continue
-		}
-		n = streamNode{n.Merge(in.Stream), n.rekeyed || in.rekeyed}
+		ins = append(ins, in)
 	}
+	n := ins[0]
+	var others []stream.Stream[*datum, *datum]
+	for _, in := range ins[1:] {
+		others = append(others, in.Stream)
+		n.rekeyed = n.rekeyed || in.rekeyed
+	}
+	n.Stream = n.Merge(others...)
 	return n, nil
 }
 
@@ -75,12 +53,12 @@ func (b *builder) onStream(op *operator, in streamNode) (any, error) {
 		return streamNode{in.Repartition(b.via(op)), false}, nil
 	case "to":
 		if op.TopicFn != "" {
-			return nil, unsupported("to topicFn")
+			return nil, b.toTopics(op, in)
 		}
 		in.To(b.sink(op.Topic, op.ValueType))
 		return nil, nil
 	case "toTable":
-		return plainTable(b.partitioned(in).ToTable(b.store(op.Store, "table"))), nil
+		return plainTable(emits(b, op, b.partitioned(in).ToTable(b.store(op.Store, "table")))), nil
 	case "split":
 		return nil, b.split(op, in)
 	case "groupByKey":
@@ -158,47 +136,6 @@ func rekeying(op *operator, in streamNode) (any, error) {
 			}
 		}
 	}), true}, err
-}
-
-// split makes a node for each branch, named after it.
-func (b *builder) split(op *operator, in streamNode) error {
-	rest := in.Stream
-	for i, br := range op.Branches {
-		f, err := function(predicates, br.Fn)
-		if err != nil {
-			return err
-		}
-		var yes stream.Stream[*datum, *datum]
-		yes, rest = rest.Split(f)
-		if br.Name == "" {
-			br.Name = strconv.Itoa(i + 1)
-		}
-		if err := b.branch(op.ID, br, streamNode{yes, in.rekeyed}); err != nil {
-			return err
-		}
-	}
-	br, ok, err := defaultBranch(op)
-	if !ok || err != nil {
-		return err
-	}
-	if br.Name == "" {
-		br.Name = "0"
-	}
-	return b.branch(op.ID, br, streamNode{rest, in.rekeyed})
-}
-
-func (b *builder) branch(id string, br branch, n streamNode) error {
-	if br.ConsumerTo != "" {
-		n.To(b.sink(br.ConsumerTo, ""))
-		return nil
-	}
-	if br.Chain == nil {
-		b.nodes[id+":"+br.Name] = n
-		return nil
-	}
-	after, err := b.onStream(br.Chain, n)
-	b.nodes[id+":"+br.Name] = after
-	return err
 }
 
 // groupedNode is a grouped stream.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/leatstream/leat/serde"
+	"github.com/leatstream/leat/state"
 	"github.com/leatstream/leat/stream"
 	"github.com/leatstream/leat/table"
 	"github.com/leatstream/leat/topic"
@@ -11,7 +12,7 @@ import (
 // tableOps is a table of whatever key.
 type tableOps interface {
 	apply(b *builder, op *operator) (any, error)
-	join(b *builder, op *operator, other any) (any, error)
+	join(b *builder, op *operator, other any, f joinFunc) (any, error)
 }
 
 // tableNode is a table; show makes a datum of its keys.
@@ -39,10 +40,10 @@ func (n tableNode[K]) with(t table.Table[K, *datum]) tableNode[K] {
 
 func (b *builder) table(op *operator) (any, error) {
 	if op.VersionedHistoryMs != nil {
-		return nil, unsupported("versioned table")
+		return b.versionedTable(op), nil
 	}
 	from := topic.New(op.Topic, serde.Serde[*datum](typed(op.Key)), serde.Serde[*datum](typed(op.Value)))
-	return plainTable(b.b.Table(from, b.store(op.Store, "table"))), nil
+	return plainTable(emits(b, op, b.b.Table(from, b.store(op.Store, "table")))), nil
 }
 
 func (n tableNode[K]) apply(b *builder, op *operator) (any, error) {
@@ -63,6 +64,8 @@ func (n tableNode[K]) apply(b *builder, op *operator) (any, error) {
 		return b.materialized(op, n, n.MapValues(f), err)
 	case "toStream":
 		return n.toStream(op)
+	case "suppress":
+		return n.suppress(b, op)
 	case "to":
 		n.To(topic.New(op.Topic, n.key, b.sink(op.Topic, op.ValueType).Value()))
 		return nil, nil
@@ -73,8 +76,8 @@ func (n tableNode[K]) apply(b *builder, op *operator) (any, error) {
 		}
 		return tableGroupedNode{n.GroupBy(func(k K, v *datum) (*datum, *datum) { return f(n.show(k), v) }, b.via(op))}, nil
 	case "transformValues":
-		if op.Fn != "keyColonValue" {
-			return nil, unsupported("transformValues with state")
+		if op.Fn == "changeCounter" {
+			return b.countChanges(op, n)
 		}
 		// Without a store it is a function of the row.
 		return b.materialized(op, n, n.MapValuesWithKey(func(k K, v *datum) *datum { return str(n.show(k).String() + ":" + v.String()) }), nil)
@@ -142,7 +145,7 @@ func (b *builder) onTableGrouped(op *operator, in tableGroupedNode) (any, error)
 }
 
 // materialized is the table t, made from n, with a store of its own if the case
-// wants one. leat has no option for that: the way is through a stream.
+// wants one.
 func (b *builder) materialized(op *operator, n, t any, err error) (any, error) {
 	if err != nil {
 		return nil, err
@@ -151,14 +154,17 @@ func (b *builder) materialized(op *operator, n, t any, err error) (any, error) {
 	case tableNode[*datum]:
 		out := t.(table.Table[*datum, *datum])
 		if op.Store != "" {
-			out = out.Apply(stream.Changes).MapValues(flat).ToTable(b.store(op.Store, ""))
+			out = emits(b, op, out.Materialize(b.store(op.Store, "")))
 		}
 		return n.with(out), nil
 	case tableNode[window.Key[*datum]]:
+		out := t.(windowedTable)
 		if op.Store != "" {
-			return nil, unsupported("%s of a windowed table with a store", op.Op)
+			st := state.New(op.Store, serde.Serde[window.Key[*datum]](windowedKey{}), serde.Serde[*datum](tagged{}))
+			b.dumps[op.Store] = dumpKV(st, false, fromKey, sameDatum)
+			out = emits(b, op, out.Materialize(st))
 		}
-		return n.with(t.(windowedTable)), nil
+		return n.with(out), nil
 	}
 	return nil, nil
 }

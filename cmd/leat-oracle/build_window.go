@@ -1,14 +1,12 @@
 package main
 
 import (
-	"fmt"
+	"time"
 
 	"github.com/leatstream/leat/serde"
 	"github.com/leatstream/leat/state"
 	"github.com/leatstream/leat/stream"
-	"github.com/leatstream/leat/stream/streamtest"
 	"github.com/leatstream/leat/table"
-	"github.com/leatstream/leat/topic"
 	"github.com/leatstream/leat/window"
 )
 
@@ -22,15 +20,14 @@ type (
 type windowedNode struct {
 	groupedNode
 	spec windowSpec
+	// finals asks for windows when they are closed only.
+	finals bool
 }
 
 func (b *builder) windowedBy(op *operator, in groupedNode) (any, error) {
-	if op.Emit != "" {
-		return nil, unsupported("windowedBy emit onWindowClose")
-	}
 	switch op.Window.Type {
-	case "tumbling", "hopping", "session":
-		return windowedNode{in, op.Window}, nil
+	case "tumbling", "hopping", "session", "sliding", "unlimited":
+		return windowedNode{in, op.Window, op.Emit == "onWindowClose"}, nil
 	}
 	return nil, unsupported("windowedBy %s", op.Window.Type)
 }
@@ -44,28 +41,69 @@ type folds struct {
 }
 
 func (n windowedNode) folds(op *operator, g stream.Grouped[*datum, *datum]) folds {
-	if n.spec.Type == "session" {
-		w := window.Session(ms(n.spec.GapMs)).Grace(ms(n.spec.GraceMs))
-		if op.RetentionMs != nil {
-			w = w.Retention(ms(*op.RetentionMs))
-		}
+	switch n.spec.Type {
+	case "session":
+		w := n.spec.sessions(op)
 		s := g.SessionsBy(w)
+		if n.finals {
+			s = s.EmitOnClose()
+		}
 		return folds{s.Count, s.Reduce, func(as state.Store[*datum, *datum], init func() *datum, f aggFunc, m mergeFunc) windowedTable {
 			return s.Aggregate(as, init, f, m)
 		}, w.RetentionMS()}
+	case "sliding":
+		w := n.spec.sliding(op)
+		s := g.SlidingBy(w)
+		if n.finals {
+			s = s.EmitOnClose()
+		}
+		return folds{s.Count, s.Reduce, func(as state.Store[*datum, *datum], init func() *datum, f aggFunc, _ mergeFunc) windowedTable {
+			return s.Aggregate(as, init, f)
+		}, w.RetentionMS()}
 	}
-	w := window.Tumbling(ms(n.spec.SizeMs))
-	if n.spec.Type == "hopping" {
-		w = window.Hopping(ms(n.spec.SizeMs), ms(n.spec.AdvanceMs))
-	}
-	w = w.Grace(ms(n.spec.GraceMs))
-	if op.RetentionMs != nil {
-		w = w.Retention(ms(*op.RetentionMs))
-	}
+	w := n.spec.fixed(op)
 	s := g.WindowedBy(w)
+	if n.finals {
+		s = s.EmitOnClose()
+	}
 	return folds{s.Count, s.Reduce, func(as state.Store[*datum, *datum], init func() *datum, f aggFunc, _ mergeFunc) windowedTable {
 		return s.Aggregate(as, init, f)
 	}, w.RetentionMS()}
+}
+
+// sessions, sliding and fixed are the window of a case, with the retention of the
+// operator's store.
+func (s windowSpec) sessions(op *operator) window.Sessions {
+	w := window.Session(ms(s.GapMs)).Grace(ms(s.GraceMs))
+	if op.RetentionMs != nil {
+		w = w.Retention(ms(*op.RetentionMs))
+	}
+	return w
+}
+
+func (s windowSpec) sliding(op *operator) window.Slides {
+	w := window.Sliding(ms(s.DiffMs)).Grace(ms(s.GraceMs))
+	if op.RetentionMs != nil {
+		w = w.Retention(ms(*op.RetentionMs))
+	}
+	return w
+}
+
+func (s windowSpec) fixed(op *operator) window.Fixed {
+	var w window.Fixed
+	switch s.Type {
+	case "unlimited":
+		return window.Unlimited(time.UnixMilli(s.StartMs))
+	case "hopping":
+		w = window.Hopping(ms(s.SizeMs), ms(s.AdvanceMs))
+	default:
+		w = window.Tumbling(ms(s.SizeMs))
+	}
+	w = w.Grace(ms(s.GraceMs))
+	if op.RetentionMs != nil {
+		w = w.Retention(ms(*op.RetentionMs))
+	}
+	return w
 }
 
 func (b *builder) onWindowed(op *operator, n windowedNode) (any, error) {
@@ -77,13 +115,13 @@ func (b *builder) onWindowed(op *operator, n windowedNode) (any, error) {
 	if op.Op == "count" {
 		st := b.countStore(op, true)
 		if n.spec.Type == "session" && op.Store != "" {
-			b.dumps[op.Store] = dumpSessions(op.Store, f.retention, serde.Int64, num)
+			b.dumps[op.Store] = dumpSessions(st, num)
 		}
 		return windowTable(f.count(st).MapValues(num)), nil
 	}
 	st := b.windowStore(op)
 	if n.spec.Type == "session" && op.Store != "" {
-		b.dumps[op.Store] = dumpSessions(op.Store, f.retention, st.Value(), sameDatum)
+		b.dumps[op.Store] = dumpSessions(st, sameDatum)
 	}
 	switch op.Op {
 	case "reduce":
@@ -122,7 +160,7 @@ func (b *builder) countStore(op *operator, windowed bool) countStore {
 	switch {
 	case op.Store == "":
 	case windowed:
-		b.dumps[name] = dumpKV(state.New(name, window.KeySerde(st.Key()), serde.Int64), false, fromKey, num)
+		b.dumps[name] = dumpWindows(st, false, num)
 	default:
 		b.dumps[name] = dumpKV(st, false, sameDatum, num)
 	}
@@ -136,32 +174,7 @@ func (b *builder) windowStore(op *operator) state.Store[*datum, *datum] {
 	}
 	st := state.New(name, serde.Serde[*datum](tagged{}), serde.Serde[*datum](tagged{}))
 	if op.Store != "" {
-		b.dumps[name] = dumpKV(state.New(name, window.KeySerde(st.Key()), st.Value()), false, fromKey, sameDatum)
+		b.dumps[name] = dumpWindows(st, false, sameDatum)
 	}
 	return st
-}
-
-// dumpSessions puts a session store together from its changelog: no reader of
-// leat's opens one.
-func dumpSessions[V any](name string, retention int64, value serde.Serde[V], show func(V) *datum) dump {
-	changelog := topic.New(fmt.Sprintf("%s-%s-changelog", streamtest.App, name), serde.Serde[*datum](sessionKey{}), value)
-	latest := int64(-1)
-	now := map[string]row{}
-	return func(d *streamtest.Driver) ([]row, error) {
-		for _, r := range d.Records(changelog) {
-			latest = max(latest, r.Key.span.EndMS)
-			if r.NoValue {
-				delete(now, r.Key.String())
-				continue
-			}
-			now[r.Key.String()] = row{Key: r.Key, Value: show(r.Value)}
-		}
-		rows := []row{}
-		for _, r := range now {
-			if r.Key.span.EndMS > latest-retention {
-				rows = append(rows, r)
-			}
-		}
-		return rows, nil
-	}
 }

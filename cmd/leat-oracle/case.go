@@ -29,6 +29,10 @@ type config struct {
 	ProductionHandler      string
 	DLQTopic               string
 	WallClockStartMs       int64
+	// How often at most Kafka looks for records that have joined none.
+	OuterJoinEmitIntervalMs int64
+	// How often at most Kafka looks for closed windows.
+	WindowCloseEmitIntervalMs int64
 }
 
 // operator is one node of a topology. Which fields it uses depends on Op.
@@ -48,6 +52,7 @@ type operator struct {
 	Cache                      *bool
 
 	Fn, FnKey, Sub, Init, Agg, Merge string
+	Aggs                             []string
 	KeyFn, Fk, Joiner                string
 	Left, Right                      string
 	GraceMs                          *int64
@@ -55,7 +60,12 @@ type operator struct {
 	Emit                             string
 	Branches                         []branch
 	Default                          json.RawMessage
-	ValueType, TopicFn               string
+	ValueType, TopicFn, Prefix       string
+
+	// Of suppress.
+	UntilWindowCloses bool
+	UntilTimeLimitMs  *int64
+	Buffer            bufferSpec
 
 	// Of processors.
 	Stores                        []string
@@ -64,6 +74,12 @@ type operator struct {
 	TimeoutMs, CheckEveryMs, Max  int64
 	Reset                         bool
 	Pred, Yes, No                 string
+	BeforeMs, AfterMs, HalfMs     int64
+	LookbackMs                    int64
+
+	// Of declared stores.
+	SizeMs, HistoryMs int64
+	RetainDuplicates  bool
 }
 
 // windowSpec is a window of an aggregation or of a join.
@@ -94,6 +110,7 @@ type query struct {
 	Store, Op               string
 	Key, From, To           json.RawMessage
 	Start, TimeFrom, TimeTo int64
+	AsOf                    int64
 }
 
 // names is one string or several.

@@ -20,15 +20,16 @@ type (
 
 // custom is a processor of the library in a task.
 type custom struct {
-	op    *operator
-	p     *processor
-	s     *openStore   // its first store
-	wall  func() int64 // the case's wall clock
-	clock func(punctuated time.Time) int64
-	n     int64
+	op       *operator
+	p        *processor
+	s        *openStore       // its first store, if that is one of keys and values
+	declared []state.Declared // its stores
+	wall     func() int64     // the case's wall clock
+	clock    func(punctuated time.Time) int64
+	n        int64
 }
 
-// handlers are the processors that keep the record's key and forward by it.
+// handlers are the processors.
 var handlers = map[string]func(*custom) handler{
 	"emitCountEvery": emitCountEvery,
 	"ticker":         ticker,
@@ -37,41 +38,65 @@ var handlers = map[string]func(*custom) handler{
 	"sortBuffer":     sortBuffer,
 	"lookup":         lookup,
 	"meta":           meta,
-	"runningTotal":   runningTotal,
-	"prependTs":      prependTs,
-	"dup":            duplicate,
 	"twice":          twice,
+	"route":          route,
+	"windowLog":      windowLog,
+	"sessionLog":     sessionLog,
+	"versionedLog":   versionedLog,
 }
 
 func (b *builder) process(op *operator, in streamNode) (any, error) {
+	stores, err := b.listed(op)
+	if err != nil {
+		return nil, err
+	}
+	if op.Op == "processValues" {
+		return b.processValues(op, in, stores)
+	}
 	make, ok := handlers[op.Fn]
 	if !ok {
-		return nil, unsupported("%s %s", op.Op, op.Fn)
+		return nil, unsupported("process %s", op.Fn)
 	}
-	var stores []state.Declared
-	for _, name := range op.Stores {
-		st, ok := b.kv[name]
-		if !ok {
-			return nil, unsupported("%s with store %s, which is no key-value store", op.Op, name)
+	if op.Fn == "route" {
+		if _, err := function(predicates, op.Pred); err != nil {
+			return nil, err
 		}
-		stores = append(stores, st)
 	}
 	now := b.now
 	s := in.Process(func(p *processor) func(record) error {
-		c := &custom{op: op, p: p, wall: func() int64 { return now(p.Now()) }}
+		c := &custom{op: op, p: p, declared: stores, wall: func() int64 { return now(p.Now()) }}
 		c.clock = func(at time.Time) int64 {
 			if op.Clock == "wall" {
 				return now(at)
 			}
 			return at.UnixMilli()
 		}
-		if len(op.Stores) > 0 {
-			c.s = p.Store(b.kv[op.Stores[0]])
+		if len(stores) > 0 {
+			if st, ok := stores[0].(state.Store[*datum, *datum]); ok && st.History() == 0 {
+				c.s = p.Store(st)
+			}
 		}
 		return make(c)
 	}, stores...)
-	// leat has no processor that can't change the key.
-	return streamNode{s, true}, nil
+	n := streamNode{s, true}
+	if op.Fn == "route" {
+		return routedNode{n, op}, nil
+	}
+	return n, nil
+}
+
+// listed is the stores that a processor lists.
+func (b *builder) listed(op *operator) (stores []state.Declared, err error) {
+	for _, name := range op.Stores {
+		if st, ok := b.declared[name]; ok {
+			stores = append(stores, st)
+		} else if st, ok := b.kv[name]; ok {
+			stores = append(stores, st)
+		} else {
+			return nil, unsupported("%s with store %s", op.Op, name)
+		}
+	}
+	return stores, nil
 }
 
 // domain is the time the operator's punctuation goes by.
@@ -249,36 +274,34 @@ func meta(c *custom) handler {
 	})
 }
 
-func runningTotal(c *custom) handler {
+// outputOf is the output that stands for a child of that name.
+func outputOf(name string) stream.Output[*datum, *datum] {
+	return stream.NewOutput[*datum, *datum]("to " + name)
+}
+
+// route forwards to one of two children.
+func route(c *custom) handler {
+	yes, no, pred := c.p.Output(outputOf(c.op.Yes)), c.p.Output(outputOf(c.op.No)), predicates[c.op.Pred]
 	return func(r record) error {
-		if r.Key == nil {
-			return c.p.Forward(nil, nil)
+		if pred(r.Key, r.Value) {
+			return yes.Forward(r.Key, r.Value)
 		}
-		t, _, err := c.s.Get(r.Key)
-		if err != nil {
-			return err
-		}
-		sum := num(t.number() + r.Value.number())
-		if err := c.s.Put(r.Key, sum); err != nil {
-			return err
-		}
-		return c.p.Forward(r.Key, sum)
+		return no.Forward(r.Key, r.Value)
 	}
 }
 
-func prependTs(c *custom) handler {
-	return func(r record) error {
-		return c.p.Forward(r.Key, str(fmt.Sprintf("%d:%s", r.Time.UnixMilli(), r.Value)))
-	}
+// routedNode is a processor that forwards to its children by their names.
+type routedNode struct {
+	streamNode
+	op *operator
 }
 
-func duplicate(c *custom) handler {
-	return func(r record) error {
-		if err := c.p.Forward(r.Key, r.Value); err != nil {
-			return err
-		}
-		return c.forward(r.Key, r.Value, r.Time.UnixMilli()+1)
+// child is the stream that the child of that name reads.
+func (n routedNode) child(name string) streamNode {
+	if name != n.op.Yes && name != n.op.No {
+		return n.streamNode
 	}
+	return streamNode{n.Output(outputOf(name)), true}
 }
 
 func twice(c *custom) handler {

@@ -74,7 +74,8 @@ func runWith(c *testCase, restarts bool) (res *result, err error) {
 		r.out.Peeks = append(r.out.Peeks, peeked{id, k, v, r.step})
 	}
 	r.b.now = func(at time.Time) int64 { return at.Sub(r.first).Milliseconds() }
-	topology, err := stream.Build(r.b.build)
+	topology, err := stream.Build(r.b.build, stream.LikeKafka(),
+		stream.UnmatchedInterval(ms(c.Config.OuterJoinEmitIntervalMs)), stream.CloseInterval(ms(c.Config.WindowCloseEmitIntervalMs)))
 	if r.b.err != nil {
 		return nil, r.b.err
 	}
@@ -87,7 +88,7 @@ func runWith(c *testCase, restarts bool) (res *result, err error) {
 			res, err = nil, fmt.Errorf("input %d: %v", r.step, p)
 		}
 	}()
-	r.d = streamtest.MustNew(topology, streamtest.OnError(r.onError))
+	r.d = streamtest.MustNew(topology, streamtest.LikeKafka(), streamtest.OnError(r.onError))
 	return &r.out, r.feed()
 }
 
@@ -121,7 +122,7 @@ func (r *run) feed() error {
 	}
 	r.out.Stores = map[string][]row{}
 	for name, read := range r.b.dumps {
-		rows, err := read(r.d)
+		rows, err := read(r.d, nil)
 		if err != nil {
 			return fmt.Errorf("store %s: %w", name, err)
 		}
@@ -141,7 +142,7 @@ func (r *run) send(e event) error {
 	if r.restarts {
 		r.d.Restart()
 	}
-	in, ok := r.b.inputs[e.Topic]
+	in, ok := r.b.input(e.Topic)
 	if !ok {
 		return fmt.Errorf("no node reads topic %s", e.Topic)
 	}
@@ -186,7 +187,7 @@ func (r *run) collect() {
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		key, value := serde.Serde[*datum](tagged{}), serde.Serde[*datum](tagged{})
-		if in, ok := r.b.inputs[name]; ok {
+		if in, ok := r.b.input(name); ok {
 			key, value = typed(in.key), typed(in.value)
 		}
 		r.read(name, name, key, value)

@@ -16,6 +16,7 @@ type brokerFlags struct {
 	partitions                                               int
 	insecure, noAutoCreate                                   bool
 	rebalanceDelay, offsetsRetention                         time.Duration
+	security                                                 securityFlags
 }
 
 func newBroker() *cobra.Command {
@@ -34,7 +35,9 @@ Durability says what an acknowledged record has survived:
   fsync   a power cut; concurrent requests share one sync
   50ms    (any duration) a power cut, but for the records of about that time`,
 		Example: `  leat broker --data /var/lib/leat
-  leat broker --listen 127.0.0.1:0 --durability fsync --data ./data`,
+  leat broker --listen 127.0.0.1:0 --durability fsync --data ./data
+  leat broker --data /var/lib/leat --listener SASL_SSL://0.0.0.0:9093,kafka.example:9093 \
+      --tls-cert cert.pem --tls-key key.pem --users-file users --super-users User:admin`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -48,7 +51,8 @@ Durability says what an acknowledged record has survived:
 	fl.StringVar(&f.clusterID, "cluster-id", "", "`id` of the cluster (default one made up and kept in the data directory)")
 	fl.DurationVar(&f.rebalanceDelay, "group-initial-rebalance-delay", 0, "how long the first rebalance of a group waits for more members (Kafka: 3s)")
 	fl.DurationVar(&f.offsetsRetention, "offsets-retention", 7*24*time.Hour, "how long offsets of groups without members are kept; negative is for ever")
-	fl.BoolVar(&f.insecure, "insecure", false, "allow --listen to be reached from other machines, without encryption or authentication")
+	fl.BoolVar(&f.insecure, "allow-insecure-listeners", false, "allow listeners that other machines reach without encryption or authentication")
+	f.security.add(fl)
 	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }
@@ -66,13 +70,17 @@ func (f *brokerFlags) run(cmd *cobra.Command) error {
 		return fmt.Errorf("--partitions is %d; it must be positive", f.partitions)
 	}
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
-	b, err := broker.Start(broker.Config{
-		Dir: f.data, Listen: f.listen, Advertise: f.advertise, AllowRemote: f.insecure,
+	cfg := broker.Config{
+		Dir: f.data, Listen: f.listen, Advertise: f.advertise, AllowInsecureListeners: f.insecure,
 		Durability: durability, ClusterID: f.clusterID,
 		DefaultPartitions: f.partitions, DisableAutoCreate: f.noAutoCreate,
 		InitialRebalanceDelay: f.rebalanceDelay, OffsetsRetention: f.offsetsRetention,
 		Logger: log,
-	})
+	}
+	if err := f.security.apply(&cfg, cmd.Flags().Changed("listen")); err != nil {
+		return err
+	}
+	b, err := broker.Start(cfg)
 	if err != nil {
 		return hint(err)
 	}

@@ -10,7 +10,7 @@ import (
 // hint adds to an error which flag helps.
 func hint(err error) error {
 	if errors.Is(err, broker.ErrRemoteListen) {
-		return fmt.Errorf("%w (--insecure)", err)
+		return fmt.Errorf("%w (--allow-insecure-listeners)", err)
 	}
 	return err
 }

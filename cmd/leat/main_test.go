@@ -41,16 +41,16 @@ func TestMistakesAreToldOnOneLine(t *testing.T) {
 	}
 	defer taken.Close()
 	for want, args := range map[string]string{
-		"unknown command":           "brokr",
-		"unknown flag: --lisen":     "broker --lisen x",
-		"neither os, fsync":         "broker --durability sometimes",
-		"--log-level":               "broker --log-level loud",
-		"--partitions is 0":         "broker --partitions 0",
-		"want HOST:PORT":            "broker --listen 9092",
-		"(--insecure)":              "broker --listen 0.0.0.0:0",
-		"the address is in use":     "broker --listen " + taken.Addr().String(),
-		"clients can't connect":     "broker --insecure --listen 0.0.0.0:0",
-		"the data directory /dev/n": "broker --listen 127.0.0.1:0 --data /dev/null/x",
+		"unknown command":              "brokr",
+		"unknown flag: --lisen":        "broker --lisen x",
+		"neither os, fsync":            "broker --durability sometimes",
+		"--log-level":                  "broker --log-level loud",
+		"--partitions is 0":            "broker --partitions 0",
+		"want HOST:PORT":               "broker --listen 9092",
+		"(--allow-insecure-listeners)": "broker --listen 0.0.0.0:0",
+		"the address is in use":        "broker --listen " + taken.Addr().String(),
+		"clients can't connect":        "broker --allow-insecure-listeners --listen 0.0.0.0:0",
+		"the data directory /dev/n":    "broker --listen 127.0.0.1:0 --data /dev/null/x",
 	} {
 		_, err := run(t.Context(), io.Discard, strings.Fields(args)...)
 		if err == nil || !strings.Contains(oneLine(err), want) || strings.Contains(oneLine(err), "\n") {

@@ -65,13 +65,13 @@ var (
 	seenStore  = state.New("visibility", serde.String, serde.Msgpack[Departures]())
 )
 
-// A year goes by in seconds here, and one partition may run ahead of another by
-// most of it: where flights of several partitions meet again, no window closes
-// before the year is over. Rotations are counted where the flights are read, in
-// order; a day of grace is more than they need.
+// A year goes by in seconds here, and one partition may be months ahead of another
+// when their flights meet again behind a repartition topic. That makes none of them
+// late: a task there doesn't run ahead of the slowest before it, so that an hour of
+// grace is enough, as it would be if the year took a year.
 var (
-	day  = window.Tumbling(24 * time.Hour).Grace(370 * 24 * time.Hour)
-	rest = window.Session(6 * time.Hour).Grace(24 * time.Hour)
+	day  = window.Tumbling(24 * time.Hour).Grace(time.Hour)
+	rest = window.Session(6 * time.Hour).Grace(time.Hour)
 )
 
 // topology answers five questions about a year of departures.

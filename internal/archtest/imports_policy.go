@@ -32,9 +32,10 @@ stream:
 broker:
 	broker/internal/vfs
 	broker/internal/batch
+	broker/internal/acl broker/internal/authn broker/internal/quota
 	broker/internal/segment
 	broker/internal/partition
-	broker/internal/catalog broker/internal/group
+	broker/internal/catalog broker/internal/group broker/internal/txn
 	broker/internal/coord
 	broker/internal/wire
 	broker/internal/api
@@ -56,7 +57,11 @@ github.com/vmihailenco/msgpack:      serde
 github.com/klauspost/compress:       broker/internal/batch
 github.com/pierrec/lz4:              broker/internal/batch
 github.com/spf13/cobra:              cmd/... examples/...
+github.com/spf13/pflag:              cmd/... # cobra's flags
 github.com/schollz/progressbar:      cmd/... examples/...
+github.com/xdg-go/scram:             broker/internal/authn
+github.com/go-jose/go-jose:          broker/internal/authn internal/client # JSON web tokens
+golang.org/x/oauth2:                 internal/client
 go.opentelemetry.io/otel:            internal/telemetry internal/client internal/worker stream broker/... cmd/... examples/... integration/...
 golang.org/x/sync:                   internal/... stream broker/... cmd/... examples/... integration/...
 golang.org/x/sys:                    internal/store broker/internal/vfs

@@ -32,6 +32,7 @@ type base struct {
 	pinned  int64 // bytes of dirty entries
 	seq     uint64
 	expiry  expiry
+	origins origins
 	// Of a segmented store, -1 at first. latest is the highest time of a cell
 	// that was put: what has expired goes by it. It is committed with the
 	// offsets. highest is that of a cell that may be in the database, which may
@@ -44,6 +45,8 @@ type base struct {
 	highest, noted int64
 	settled, next  int64
 	fresh          bool // the database held nothing when it was opened
+	// shown is latest as of what was flushed; unknown until the first change.
+	shown int64
 }
 
 // write is one change on its way to the database. The key begins with the
@@ -55,7 +58,7 @@ func openBase(t *task.Task, spec *topology.Store, label string, layout Layout) b
 	return base{
 		spec: spec, label: label, layout: layout, task: t,
 		topic: spec.ChangelogTopic(t.App()), latest: t.Time(spec.Name),
-		highest: -1, noted: -1, settled: -1, next: -1,
+		highest: -1, noted: -1, settled: -1, next: -1, shown: unknown,
 	}
 }
 
@@ -105,7 +108,7 @@ func (s *base) mark(e *cached) bool {
 
 // hold keeps a flushed entry in memory until the database has it.
 func (s *base) hold(e *cached) {
-	e.dirty, e.held = false, true
+	e.dirty, e.held, e.origin = false, true, 0
 	s.held = append(s.held, e)
 }
 
@@ -163,8 +166,24 @@ func (s *base) Persist(b *store.Batch) {
 	}
 }
 
+const unknown = -2
+
+// hides reports whether a store under a cache of Kafka Streams would show a cell
+// of that time no more, though the cache did. It is asked for each cell that is
+// flushed, in their order.
+func (s *base) hides(time int64) bool {
+	if !s.layout.ShowCached {
+		return false
+	}
+	s.shown = max(s.shown, time)
+	return s.layout.expired(time, s.shown)
+}
+
 // seen moves the store's time on to that of a cell that is put.
 func (s *base) seen(time int64) {
+	if s.shown == unknown {
+		s.shown = *s.latest // as it was committed
+	}
 	*s.latest = max(*s.latest, time)
 	s.highest = max(s.highest, time)
 }

@@ -2,12 +2,13 @@ package cache
 
 // cached is what the cache knows of an entry or a row.
 type cached struct {
-	key   string // encoded
-	size  int64  // bytes, about
-	seq   uint64 // of the last change, for the order of the flush
-	dirty bool   // changed since the last flush
-	held  bool   // flushed, but not in the database yet
-	used  bool   // since the clock's hand last passed
+	key    string // encoded
+	size   int64  // bytes, about
+	seq    uint64 // of the last change, for the order of the flush
+	origin int    // its place in origins, from 1; 0: none
+	dirty  bool   // changed since the last flush
+	held   bool   // flushed, but not in the database yet
+	used   bool   // since the clock's hand last passed
 }
 
 // clockRing decides which clean entries leave a cache that is over its budget:

@@ -28,6 +28,8 @@ type Spec[K, V any] struct {
 	// Changed, if set, is called by Flush for every entry that changed since
 	// the last one.
 	Changed func(*Entry[K, V]) error
+
+	life *life[K, V] // of timers
 }
 
 // KeyValue is a store with one value for each key.
@@ -43,6 +45,18 @@ type KeyValue[K, V any] struct {
 	entries map[string]*Entry[K, V]
 	dirty   []*Entry[K, V]
 	scratch []byte
+
+	// Of iterations.
+	order   order
+	probe   []byte
+	count   int // rows, when seq was counted-1
+	counted uint64
+
+	// Of rows that go by themselves.
+	life   *life[K, V] // nil: they don't become due
+	recent *recency    // nil: there is no bound to their number
+	gone   []func(k K, v V, time int64) error
+	died   func(e *Entry[K, V], old V) error
 }
 
 // Entry is one key of a KeyValue, present or not. It is valid until the next
@@ -58,6 +72,8 @@ type Entry[K, V any] struct {
 	// dirty.
 	Old    V
 	HadOld bool
+
+	span *span // of a store with a life
 }
 
 // OpenKeyValue opens the store in a task that is being made.
@@ -75,10 +91,22 @@ func OpenKeyValue[K, V any](t *task.Task, spec Spec[K, V]) *KeyValue[K, V] {
 		s.clone = c.Clone
 		s.copyOld = false // a view is replaced, never changed in place
 	}
-	t.OpenStore(spec.Store, func(changelog int, db store.DB, id store.ID) (task.Store, error) {
-		return s, s.attach(changelog, db, id)
-	})
+	s.origins.on = s.notify != nil
+	if s.life = spec.life; s.life == nil {
+		s.life = newLife(s, spec.Store)
+	}
+	if spec.Store.Capacity > 0 {
+		s.recent = &recency{}
+	}
+	s.open()
 	return s
+}
+
+// open finds the store in the database.
+func (s *KeyValue[K, V]) open() {
+	s.task.OpenStore(s.spec, func(changelog int, db store.DB, id store.ID) (task.Store, error) {
+		return s, cmp.Or(s.attach(changelog, db, id), s.attachLife(db))
+	})
 }
 
 // encodeKey is valid until the next call.
@@ -97,6 +125,9 @@ func (s *KeyValue[K, V]) Entry(k K) (*Entry[K, V], error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.recent != nil {
+		return s.recall(key)
+	}
 	if e := s.entries[string(key)]; e != nil {
 		e.used = true
 		return e, nil
@@ -108,6 +139,13 @@ func (s *KeyValue[K, V]) Entry(k K) (*Entry[K, V], error) {
 // the database isn't asked. What was there before counts as unknown: Old is the
 // zero value and HadOld is true.
 func (s *KeyValue[K, V]) Slot(k K) (*Entry[K, V], error) {
+	if s.life != nil || s.recent != nil {
+		e, err := s.Entry(k)
+		if err == nil {
+			err = s.Touch(e)
+		}
+		return e, err
+	}
 	key, err := s.encodeKey(k)
 	if err != nil {
 		return nil, err
@@ -159,6 +197,9 @@ func (s *KeyValue[K, V]) load(key []byte) (*Entry[K, V], error) {
 		return nil, err
 	}
 	e.Value, e.Time, e.OK = v, time, ok
+	if s.life != nil {
+		s.revive(e, value)
+	}
 	s.ring.resize(&e.cached, e.size+int64(len(value)))
 	return e, nil
 }
@@ -174,10 +215,10 @@ func entrySize[E any](_ *E, encoded int) int64 {
 }
 
 func (s *KeyValue[K, V]) decode(value []byte) (v V, time int64, err error) {
-	if len(value) < 8 {
+	if len(value) < 8+s.bornLen() {
 		return v, 0, s.fail(task.FailedStore, fmt.Errorf("%w: value of %d bytes", ErrCorrupt, len(value)))
 	}
-	v, err = s.value.Decode(value[8:])
+	v, err = s.value.Decode(value[8+s.bornLen():])
 	if err != nil {
 		return v, 0, s.fail(task.FailedStore, fmt.Errorf("decode stored value (did its type change?): %w", err))
 	}
@@ -189,7 +230,10 @@ func (s *KeyValue[K, V]) decode(value []byte) (v V, time int64, err error) {
 
 // Visible reports whether the entry has a value that has not expired.
 func (s *KeyValue[K, V]) Visible(e *Entry[K, V]) bool {
-	if !e.OK || !s.layout.segmented() {
+	if s.life != nil {
+		return e.OK && !s.dead(e)
+	}
+	if !e.OK || !s.layout.segmented() || s.layout.ShowCached {
 		return e.OK
 	}
 	return !s.layout.expired(s.layout.TimeOf(view(e.key)), *s.latest)
@@ -237,8 +281,18 @@ func (s *KeyValue[K, V]) changed(e *Entry[K, V]) {
 	if s.layout.segmented() {
 		s.seen(s.layout.TimeOf(view(e.key)))
 	}
+	s.origins.note(&e.origin, s.task.Meta())
 	if s.mark(&e.cached) {
 		s.dirty = append(s.dirty, e)
+		if s.order.on {
+			s.arrange(e)
+		}
+	}
+	if s.life != nil {
+		s.lived(e)
+	}
+	if s.recent != nil {
+		s.keepBound(e)
 	}
 }
 
@@ -253,7 +307,14 @@ func (s *KeyValue[K, V]) Emitted(e *Entry[K, V]) (V, bool) {
 
 // Flush implements task.Store. Entries come in the order of their last change.
 func (s *KeyValue[K, V]) Flush() error {
-	slices.SortFunc(s.dirty, func(a, b *Entry[K, V]) int { return cmp.Compare(a.seq, b.seq) })
+	if s.life != nil {
+		if err := s.goOn(); err != nil {
+			return err
+		}
+	}
+	sortFunc(s.dirty, func(a, b *Entry[K, V]) int { return cmp.Compare(a.seq, b.seq) })
+	s.origins.begin(s.task.Meta())
+	defer s.origins.end(s.task.Meta())
 	for i, e := range s.dirty {
 		if err := s.flush(e); err != nil {
 			s.dirty = slices.Delete(s.dirty, 0, i)
@@ -267,7 +328,10 @@ func (s *KeyValue[K, V]) Flush() error {
 }
 
 func (s *KeyValue[K, V]) flush(e *Entry[K, V]) error {
-	if e.OK || e.HadOld {
+	if s.layout.ShowCached && s.hides(s.layout.TimeOf(view(e.key))) {
+		e.Old, e.HadOld = *new(V), false
+	}
+	if (e.OK || e.HadOld) && s.kept(e) {
 		w, err := s.encode(e)
 		if err != nil {
 			return err
@@ -277,6 +341,10 @@ func (s *KeyValue[K, V]) flush(e *Entry[K, V]) error {
 		}
 		s.ring.resize(&e.cached, entrySize(e, len(w.key)+len(w.value)))
 	}
+	if s.life != nil {
+		s.settle(e)
+	}
+	s.origins.tell(&e.origin, s.task.Meta())
 	// From here on Emitted gives the new value: a join of two views of this
 	// table asks for it while it is told of the change.
 	s.hold(&e.cached)
@@ -290,13 +358,22 @@ func (s *KeyValue[K, V]) flush(e *Entry[K, V]) error {
 	return nil
 }
 
+// kept reports whether a changed entry is to be written.
+func (s *KeyValue[K, V]) kept(e *Entry[K, V]) bool {
+	return !s.layout.segmented() || s.layout.kept(s.layout.TimeOf(view(e.key)), *s.latest)
+}
+
 func (s *KeyValue[K, V]) encode(e *Entry[K, V]) (w write, err error) {
 	arena := s.task.Arena()
 	w.key = arena.Take(s.layout.appendKey(arena.Free(), s.id, view(e.key)))
 	if !e.OK {
 		return w, nil
 	}
-	b, err := s.value.Append(binary.BigEndian.AppendUint64(arena.Free(), uint64(e.Time)), e.Value)
+	dst := binary.BigEndian.AppendUint64(arena.Free(), uint64(e.Time))
+	if s.bornLen() > 0 {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(s.spanOf(e).born))
+	}
+	b, err := s.value.Append(dst, e.Value)
 	if err != nil {
 		return w, s.fail(task.FailedEncode, fmt.Errorf("encode value: %w", err))
 	}
@@ -327,6 +404,9 @@ func (s *KeyValue[K, V]) Restore(recs []record.Record) error {
 			}
 		}
 		s.restore(key, r)
+		if s.life != nil && r.Value != nil {
+			s.hintRestored(key)
+		}
 	}
 	return nil
 }
@@ -336,11 +416,15 @@ func (s *KeyValue[K, V]) Copy(v V) (V, error) {
 	if s.clone != nil {
 		return s.clone(v), nil
 	}
-	b, err := s.value.Append(nil, v)
+	return copyOf(&s.base, s.value, v)
+}
+
+func copyOf[V any](s *base, value serde.Serde[V], v V) (V, error) {
+	b, err := value.Append(nil, v)
 	if err != nil {
 		return v, s.fail(task.FailedEncode, fmt.Errorf("encode value: %w", err))
 	}
-	c, err := s.value.Decode(b)
+	c, err := value.Decode(b)
 	if err != nil {
 		return v, s.fail(task.FailedDecode, fmt.Errorf("decode value: %w", err))
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/leatstream/leat/internal/null"
 	"github.com/leatstream/leat/internal/record"
 	"github.com/leatstream/leat/internal/store"
 	"github.com/leatstream/leat/internal/task"
@@ -25,9 +26,14 @@ type Rows[K, V any] struct {
 	clone  func(V) V
 	notify func(*Row[K, V], *Cell[V]) error
 
-	rows     map[string]*Row[K, V]
+	rows    map[string]*Row[K, V]
+	isNull  func(V) bool
+	byStart bool
+	copyOld bool // old values must be copied through the serde
+
 	dirty    []*Row[K, V]
-	complete bool // every row that exists is in memory
+	changes  []change // of Flush, for its memory
+	complete bool     // every row that exists is in memory
 	scratch  []byte
 }
 
@@ -38,18 +44,25 @@ type Row[K, V any] struct {
 	// Cells are in order of (Time, Sub). They are changed through Rows only.
 	Cells []Cell[V]
 	dead  []Cell[V] // removed since the last flush
+	// partial says that the database may hold further cells.
+	partial bool
 }
 
 // Cell is one value of a row. Time and Sub identify it within the row.
 type Cell[V any] struct {
-	Time  int64 // what expiry goes by: a session's end, a record's timestamp
-	Sub   int64 // a session's start, a record's number
+	Time  int64 // what expiry goes by: a session's end, a window's start, a record's timestamp
+	Sub   int64 // a session's start, a window's end, a record's number
+	At    int64 // the value's own time
 	Value V
 	OK    bool // false in a notification of a removal
 
 	Old    V // at the last flush, while the cell is dirty
 	HadOld bool
-	dirty  bool
+
+	origin  int // its place in origins
+	dirty   bool
+	touched bool   // Old was kept before a change
+	seq     uint64 // of the last change
 }
 
 func (c *Cell[V]) compare(time, sub int64) int {
@@ -64,6 +77,14 @@ type RowSpec[K, V any] struct {
 	Key       serde.Serde[K]
 	Value     serde.Serde[V]
 	Retention int64 // milliseconds
+	// ByStart says that the cells are windows with their start for Time and their
+	// end for Sub, not sessions.
+	ByStart bool
+	// ShowCached is Layout.ShowCached.
+	ShowCached bool
+	// KeepOld makes Cell.Old right at the flush, even if V is a type that a
+	// function could have changed in place.
+	KeepOld bool
 	// Changed, if set, is called by Flush for every cell that was removed or
 	// changed since the last one.
 	Changed func(*Row[K, V], *Cell[V]) error
@@ -82,15 +103,21 @@ func cellTime(key []byte) int64 {
 // OpenRows opens the store in a task that is being made.
 func OpenRows[K, V any](t *task.Task, spec RowSpec[K, V]) *Rows[K, V] {
 	s := &Rows[K, V]{
-		base:   openBase(t, spec.Store, spec.Label, Layout{Retention: spec.Retention, TimeOf: cellTime}),
-		key:    spec.Key,
-		value:  spec.Value,
-		notify: spec.Changed,
-		rows:   map[string]*Row[K, V]{},
+		base:    openBase(t, spec.Store, spec.Label, Layout{Retention: spec.Retention, TimeOf: cellTime, ShowCached: spec.ShowCached}),
+		key:     spec.Key,
+		value:   spec.Value,
+		notify:  spec.Changed,
+		isNull:  null.Test[V](),
+		byStart: spec.ByStart,
+		rows:    map[string]*Row[K, V]{},
+
+		copyOld: spec.KeepOld && null.Mutable[V](),
 	}
 	if c, ok := spec.Value.(serde.Cloner[V]); ok {
 		s.clone = c.Clone
+		s.copyOld = false // a view is replaced, never changed in place
 	}
+	s.origins.on = s.notify != nil
 	t.OpenStore(spec.Store, func(changelog int, db store.DB, id store.ID) (task.Store, error) {
 		err := s.attach(changelog, db, id)
 		s.complete = s.fresh
@@ -101,6 +128,22 @@ func OpenRows[K, V any](t *task.Task, spec RowSpec[K, V]) *Rows[K, V] {
 
 // Row finds or makes the row of k, without cells that have expired.
 func (s *Rows[K, V]) Row(k K) (*Row[K, V], error) {
+	row, err := s.Slot(k)
+	if err != nil {
+		return nil, err
+	}
+	if row.partial {
+		if err := s.fill(row); err != nil {
+			return nil, err
+		}
+		s.trim(row)
+	}
+	return row, nil
+}
+
+// Slot is Row for a caller that will put new cells only, whatever others there
+// are: the database isn't asked, so the row may lack some.
+func (s *Rows[K, V]) Slot(k K) (*Row[K, V], error) {
 	key, err := s.key.Append(s.scratch[:0], k)
 	if err != nil {
 		return nil, s.fail(task.FailedEncode, fmt.Errorf("encode key: %w", err))
@@ -108,7 +151,7 @@ func (s *Rows[K, V]) Row(k K) (*Row[K, V], error) {
 	s.scratch = key
 	row := s.rows[string(key)]
 	if row == nil {
-		if row, err = s.load(key); err != nil {
+		if row, err = s.admit(key); err != nil {
 			return nil, err
 		}
 	}
@@ -118,6 +161,9 @@ func (s *Rows[K, V]) Row(k K) (*Row[K, V], error) {
 }
 
 func (s *Rows[K, V]) trim(row *Row[K, V]) {
+	if s.layout.ShowCached && s.ring.bytes <= s.task.CacheBytes() {
+		return
+	}
 	n := 0
 	for n < len(row.Cells) && s.layout.expired(row.Cells[n].Time, *s.latest) && !row.Cells[n].dirty {
 		n++
@@ -127,7 +173,8 @@ func (s *Rows[K, V]) trim(row *Row[K, V]) {
 	}
 }
 
-func (s *Rows[K, V]) load(key []byte) (*Row[K, V], error) {
+// admit makes a row for an encoded key, without what the database has of it.
+func (s *Rows[K, V]) admit(key []byte) (*Row[K, V], error) {
 	row := &Row[K, V]{cached: cached{key: string(key), used: true}}
 	k, err := s.key.Decode(view(row.key))
 	if err != nil {
@@ -138,11 +185,7 @@ func (s *Rows[K, V]) load(key []byte) (*Row[K, V], error) {
 	if !s.fresh {
 		s.complete = false // something was restored
 	}
-	if !s.complete {
-		if err := s.read(row); err != nil {
-			return nil, err
-		}
-	}
+	row.partial = !s.complete
 	s.rows[row.key] = row
 	s.ring.admit(&row.cached, s.task.CacheBytes(), func(key string) {
 		delete(s.rows, key)
@@ -150,6 +193,36 @@ func (s *Rows[K, V]) load(key []byte) (*Row[K, V], error) {
 		s.fresh = false
 	})
 	return row, nil
+}
+
+// fill brings what a row lacks. Cells in memory are more recent than those in
+// the database.
+func (s *Rows[K, V]) fill(row *Row[K, V]) error {
+	recent, size := row.Cells, row.size
+	row.Cells = nil
+	err := s.read(row)
+	stored := row.Cells
+	row.Cells, row.partial = recent, err != nil
+	grown := row.size
+	row.size = size
+	if err != nil {
+		return err
+	}
+	s.ring.resize(&row.cached, grown)
+	has := func(cells []Cell[V], c *Cell[V]) bool {
+		for i := range cells {
+			if cells[i].compare(c.Time, c.Sub) == 0 {
+				return true
+			}
+		}
+		return false
+	}
+	row.Cells = slices.DeleteFunc(stored, func(c Cell[V]) bool { return has(recent, &c) || has(row.dead, &c) })
+	if len(recent) > 0 {
+		row.Cells = append(row.Cells, recent...)
+		sortFunc(row.Cells, func(a, b Cell[V]) int { return a.compare(b.Time, b.Sub) })
+	}
+	return nil
 }
 
 // read brings the cells of a row from the database, segment by segment.
@@ -177,7 +250,7 @@ func (s *Rows[K, V]) read(row *Row[K, V]) error {
 			return failed
 		}
 	}
-	slices.SortFunc(row.Cells, func(a, b Cell[V]) int { return a.compare(b.Time, b.Sub) })
+	sortFunc(row.Cells, func(a, b Cell[V]) int { return a.compare(b.Time, b.Sub) })
 	return nil
 }
 
@@ -194,14 +267,18 @@ func (s *Rows[K, V]) readCell(row *Row[K, V], at, value []byte) error {
 	}
 	row.Cells = append(row.Cells, Cell[V]{
 		Sub: int64(binary.BigEndian.Uint64(at)), Time: int64(binary.BigEndian.Uint64(at[8:])),
-		Value: v, OK: true, HadOld: true,
+		At: int64(binary.BigEndian.Uint64(value)), Value: v, OK: true, HadOld: true,
 	})
 	row.size += int64(len(value)) + 64
 	return nil
 }
 
-// Put adds a cell, or changes the one with that Time and Sub.
-func (s *Rows[K, V]) Put(row *Row[K, V], time, sub int64, v V) {
+// Put adds a cell, or changes the one with that Time and Sub. The value's own
+// time is that of the cell.
+func (s *Rows[K, V]) Put(row *Row[K, V], time, sub int64, v V) { s.PutAt(row, time, sub, time, v) }
+
+// PutAt is Put with a time of the value's own.
+func (s *Rows[K, V]) PutAt(row *Row[K, V], time, sub, at int64, v V) {
 	if s.clone != nil {
 		v = s.clone(v)
 	}
@@ -212,12 +289,14 @@ func (s *Rows[K, V]) Put(row *Row[K, V], time, sub int64, v V) {
 	}
 	if i > 0 && row.Cells[i-1].compare(time, sub) == 0 {
 		c := &row.Cells[i-1]
-		if !c.dirty {
+		if !c.dirty && !c.touched {
 			c.Old = c.Value
 		}
-		c.Value, c.dirty = v, true
+		c.Value, c.At, c.dirty, c.seq = v, at, true, s.seq+1
+		s.origins.note(&c.origin, s.task.Meta())
 	} else {
-		c := Cell[V]{Time: time, Sub: sub, Value: v, OK: true, dirty: true}
+		c := Cell[V]{Time: time, Sub: sub, At: at, Value: v, OK: true, dirty: true, seq: s.seq + 1}
+		s.origins.note(&c.origin, s.task.Meta())
 		for j := range row.dead {
 			if d := &row.dead[j]; d.compare(time, sub) == 0 {
 				c.Old, c.HadOld = d.Old, true
@@ -237,11 +316,12 @@ func (s *Rows[K, V]) Remove(row *Row[K, V], i, j int) {
 		if !c.HadOld {
 			continue // nobody has heard of it
 		}
-		if !c.dirty {
+		if !c.dirty && !c.touched {
 			c.Old = c.Value
 		}
 		var zero V
-		c.Value, c.OK = zero, false
+		c.Value, c.OK, c.seq = zero, false, s.seq+1
+		s.origins.note(&c.origin, s.task.Meta())
 		row.dead = append(row.dead, c)
 	}
 	row.Cells = slices.Delete(row.Cells, i, j)
@@ -252,67 +332,6 @@ func (s *Rows[K, V]) markRow(row *Row[K, V]) {
 	if s.mark(&row.cached) {
 		s.dirty = append(s.dirty, row)
 	}
-}
-
-// Flush implements task.Store. Rows come in the order of their last change,
-// removed cells of a row before the others.
-func (s *Rows[K, V]) Flush() error {
-	slices.SortFunc(s.dirty, func(a, b *Row[K, V]) int { return cmp.Compare(a.seq, b.seq) })
-	for i, row := range s.dirty {
-		if err := s.flush(row); err != nil {
-			s.dirty = slices.Delete(s.dirty, 0, i)
-			return err
-		}
-	}
-	clear(s.dirty)
-	s.dirty = s.dirty[:0]
-	s.pinned = 0
-	return nil
-}
-
-func (s *Rows[K, V]) flush(row *Row[K, V]) error {
-	for len(row.dead) > 0 {
-		if err := s.flushCell(row, &row.dead[0]); err != nil {
-			return err
-		}
-		row.dead = slices.Delete(row.dead, 0, 1)
-	}
-	for i := range row.Cells {
-		c := &row.Cells[i]
-		if !c.dirty {
-			continue
-		}
-		if err := s.flushCell(row, c); err != nil {
-			return err
-		}
-		var zero V
-		c.Old, c.HadOld, c.dirty = zero, true, false
-	}
-	s.hold(&row.cached)
-	return nil
-}
-
-func (s *Rows[K, V]) flushCell(row *Row[K, V], c *Cell[V]) error {
-	arena := s.task.Arena()
-	key := append(s.scratch[:0], row.key...)
-	key = binary.BigEndian.AppendUint64(key, uint64(c.Sub))
-	key = binary.BigEndian.AppendUint64(key, uint64(c.Time))
-	s.scratch = key
-	w := write{key: arena.Take(s.layout.appendKey(arena.Free(), s.id, key))}
-	if c.OK {
-		b, err := s.value.Append(binary.BigEndian.AppendUint64(arena.Free(), uint64(c.Time)), c.Value)
-		if err != nil {
-			return s.fail(task.FailedEncode, fmt.Errorf("encode value: %w", err))
-		}
-		w.value = arena.Take(b)
-	}
-	if err := s.log(w, c.Time); err != nil {
-		return err
-	}
-	if s.notify == nil {
-		return nil
-	}
-	return s.notify(row, c)
 }
 
 // Restore implements task.Store.
@@ -326,16 +345,48 @@ func (s *Rows[K, V]) Restore(recs []record.Record) error {
 }
 
 // Expired reports whether a cell of that time would be too old to be seen.
-func (s *Rows[K, V]) Expired(time int64) bool { return s.layout.expired(time, *s.latest) }
+func (s *Rows[K, V]) Expired(time int64) bool { return time < s.Oldest() }
 
 // Oldest is the lowest time of a cell that can still be seen. A row may hold
 // older ones that wait for the flush: who walks through it stops there, or the
 // time of a commit would decide what is found.
 func (s *Rows[K, V]) Oldest() int64 {
-	if s.layout.Retention <= 0 {
+	if s.layout.Retention == 0 || s.layout.ShowCached {
 		return math.MinInt64
 	}
-	return *s.latest - s.layout.Retention + 1
+	return *s.latest - max(s.layout.Retention, 0) + 1
+}
+
+// ByStart reports whether the cells are windows with their start for Time.
+func (s *Rows[K, V]) ByStart() bool { return s.byStart }
+
+// None reports whether a value is null: there is no cell then.
+func (s *Rows[K, V]) None(v V) bool { return s.isNull != nil && s.isNull(v) }
+
+// Touch prepares cell i for a change by a function that may work in place: what
+// it was is kept, where somebody will ask for it.
+func (s *Rows[K, V]) Touch(row *Row[K, V], i int) error {
+	c := &row.Cells[i]
+	if c.dirty || c.touched {
+		return nil
+	}
+	c.Old, c.touched = c.Value, true
+	if s.copyOld {
+		old, err := s.Copy(c.Value)
+		if err != nil {
+			return err
+		}
+		c.Old = old
+	}
+	return nil
+}
+
+// Copy is a copy of a value that shares no memory with it, made by the serde.
+func (s *Rows[K, V]) Copy(v V) (V, error) {
+	if s.clone != nil {
+		return s.clone(v), nil
+	}
+	return copyOf(&s.base, s.value, v)
 }
 
 // Encoded is the row's encoded key.

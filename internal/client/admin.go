@@ -65,6 +65,17 @@ func (a *Admin) Topics(ctx context.Context, names ...string) (found []Topic, mis
 		t.Topic = kmsg.StringPtr(name)
 		req.Topics = append(req.Topics, t)
 	}
+	return a.metadata(ctx, req)
+}
+
+// AllTopics returns what is known of every topic that this client may see, but
+// those of the cluster's own.
+func (a *Admin) AllTopics(ctx context.Context) ([]Topic, error) {
+	found, _, err := a.metadata(ctx, kmsg.NewPtrMetadataRequest())
+	return found, err
+}
+
+func (a *Admin) metadata(ctx context.Context, req *kmsg.MetadataRequest) (found []Topic, missing []string, err error) {
 	resp, err := req.RequestWith(ctx, a.k)
 	if err != nil {
 		return nil, nil, unreachable(a.brokers, closedError(err))
@@ -72,6 +83,7 @@ func (a *Admin) Topics(ctx context.Context, names ...string) (found []Topic, mis
 	for _, t := range resp.Topics {
 		name := *orNew(t.Topic)
 		switch err := kerr.ErrorForCode(t.ErrorCode); {
+		case t.IsInternal && req.Topics == nil:
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			missing = append(missing, name)
 		// Without a leader it exists all the same.

@@ -11,29 +11,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sasl"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
-	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/leatstream/leat/internal/clock"
 )
-
-// Mechanism is how a client proves who it is.
-type Mechanism string
-
-// The mechanisms of SASL that are supported.
-const (
-	Plain       Mechanism = "PLAIN"
-	ScramSHA256 Mechanism = "SCRAM-SHA-256"
-	ScramSHA512 Mechanism = "SCRAM-SHA-512"
-)
-
-// SASL is how to log in at the brokers.
-type SASL struct {
-	Mechanism Mechanism
-	User      string
-	Password  string
-}
 
 // Isolation says which records of transactions are read.
 type Isolation uint8
@@ -104,43 +84,50 @@ func (c *Config) Check() error {
 		return errors.New("client: both TLS and Dial are set: let Dial do the TLS handshake")
 	}
 	if c.SASL != nil {
-		if _, err := c.SASL.mechanism(); err != nil {
+		if _, err := c.SASL.mechanism(clock.Or(c.Clock)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *SASL) mechanism() (sasl.Mechanism, error) {
-	switch s.Mechanism {
-	case Plain:
-		return plain.Auth{User: s.User, Pass: s.Password}.AsMechanism(), nil
-	case ScramSHA256:
-		return scram.Auth{User: s.User, Pass: s.Password}.AsSha256Mechanism(), nil
-	case ScramSHA512:
-		return scram.Auth{User: s.User, Pass: s.Password}.AsSha512Mechanism(), nil
-	}
-	return nil, fmt.Errorf("client: SASL mechanism %q is not one of %s, %s, %s", s.Mechanism, Plain, ScramSHA256, ScramSHA512)
-}
-
 // fetchWait is for how long a broker holds back the answer to a fetch when there
 // is nothing new.
 const fetchWait = 200 * time.Millisecond
 
-// open makes a library client with what all of them share, and opts.
-func (c *Config) open(opts ...kgo.Opt) (*kgo.Client, error) {
+// Connect returns the library's options for reaching the cluster and logging in,
+// for those who use the library themselves.
+func (c *Config) Connect() ([]kgo.Opt, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	all := []kgo.Opt{
+	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(or(c.ClientID, "leat")),
 		kgo.Dialer(c.dialer()),
 		kgo.WithLogger(newLogger(c.Logger, clock.Or(c.Clock))),
+	}
+	if c.SASL != nil {
+		m, err := c.SASL.mechanism(clock.Or(c.Clock))
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, kgo.SASL(m))
+	}
+	return opts, nil
+}
+
+// open makes a library client with what all of them share, and opts.
+func (c *Config) open(opts ...kgo.Opt) (*kgo.Client, error) {
+	all, err := c.Connect()
+	if err != nil {
+		return nil, err
+	}
+	all = append(all,
 		kgo.FetchIsolationLevel(c.Isolation.kgo()),
 		// A topic that was just created is unknown to some broker for a
 		// moment, and metadata that is old for five minutes isn't noticed.
-		kgo.MetadataMinAge(250 * time.Millisecond),
+		kgo.MetadataMinAge(250*time.Millisecond),
 		kgo.MetadataMaxAge(time.Minute),
 		kgo.DisableClientMetrics(),
 		// A broker that goes away before its first answer on a connection is a
@@ -151,14 +138,7 @@ func (c *Config) open(opts ...kgo.Opt) (*kgo.Client, error) {
 		kgo.FetchMaxWait(fetchWait),
 		kgo.RetryBackoffFn(retryBackoff),
 		kgo.RequestRetries(100), // in effect it is time that limits them
-	}
-	if c.SASL != nil {
-		m, err := c.SASL.mechanism()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, kgo.SASL(m))
-	}
+	)
 	k, err := kgo.NewClient(append(all, opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/leatstream/leat/internal/clock"
 	"github.com/leatstream/leat/internal/record"
+	"github.com/leatstream/leat/topic"
 )
 
 // Reset says where to begin a partition of which nothing was committed, or of
@@ -57,6 +58,9 @@ type GroupConfig struct {
 	// rebalance.
 	UserData func() []byte
 	Reset    Reset
+	// Starts says where to begin topics for which Reset isn't right. Committed
+	// counts as Earliest: whoever wants to know sees it in Assigned.
+	Starts map[string]topic.Start
 
 	// OnAssigned is told of partitions before the first record of them can be
 	// polled, with what was committed. It should return soon, as the member
@@ -188,9 +192,9 @@ func (g *Group) begin(ctx context.Context, offsets map[string]map[int32]kgo.Offs
 	member := g.Member()
 	var news []Assigned
 	g.mu.Lock()
-	for topic, partitions := range offsets {
+	for name, partitions := range offsets {
 		for p, o := range partitions {
-			tp := record.TopicPartition{Topic: topic, Partition: p}
+			tp := record.TopicPartition{Topic: name, Partition: p}
 			position := o.EpochOffset().Offset
 			if resolved, ok := at[tp]; ok {
 				position = resolved
@@ -218,10 +222,10 @@ func (g *Group) begin(ctx context.Context, offsets map[string]map[int32]kgo.Offs
 // resolve asks for the offsets at which to begin what wasn't committed.
 func (g *Group) resolve(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[record.TopicPartition]int64, error) {
 	var open []record.TopicPartition
-	for topic, partitions := range offsets {
+	for name, partitions := range offsets {
 		for p, o := range partitions {
 			if o.EpochOffset().Offset < 0 {
-				open = append(open, record.TopicPartition{Topic: topic, Partition: p})
+				open = append(open, record.TopicPartition{Topic: name, Partition: p})
 			}
 		}
 	}
@@ -229,10 +233,37 @@ func (g *Group) resolve(ctx context.Context, offsets map[string]map[int32]kgo.Of
 		return nil, nil
 	}
 	a := Admin{k: g.k, iso: g.iso, clock: g.clock}
-	if g.cfg.Reset == Latest {
-		return a.Ends(ctx, open)
+	at := make(map[record.TopicPartition]int64, len(open))
+	for start, tps := range g.byStart(open) {
+		var found map[record.TopicPartition]int64
+		var err error
+		switch start.From {
+		case topic.Latest:
+			found, err = a.Ends(ctx, tps)
+		case topic.Back:
+			found, err = a.Since(ctx, tps, g.clock.Now().Add(-start.Back).UnixMilli())
+		default:
+			found, err = a.Starts(ctx, tps)
+		}
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(at, found)
 	}
-	return a.Starts(ctx, open)
+	return at, nil
+}
+
+// byStart groups partitions by where they begin.
+func (g *Group) byStart(tps []record.TopicPartition) map[topic.Start][]record.TopicPartition {
+	out := make(map[topic.Start][]record.TopicPartition)
+	for _, tp := range tps {
+		start, ok := g.cfg.Starts[tp.Topic]
+		if !ok && g.cfg.Reset == Latest {
+			start.From = topic.Latest
+		}
+		out[start] = append(out[start], tp)
+	}
+	return out
 }
 
 // gone tells of partitions to be given up, of those that were announced. They

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -31,6 +32,24 @@ func (a *Admin) Ends(ctx context.Context, of []record.TopicPartition) (map[recor
 // there.
 func (a *Admin) Starts(ctx context.Context, of []record.TopicPartition) (map[record.TopicPartition]int64, error) {
 	return a.list(ctx, of, atStart)
+}
+
+// Since asks for the first offset of every partition given whose record has a
+// timestamp of at least ms; the end of the partition where there is none.
+func (a *Admin) Since(ctx context.Context, of []record.TopicPartition, ms int64) (map[record.TopicPartition]int64, error) {
+	at, err := a.list(ctx, of, max(ms, 0))
+	if err != nil {
+		return nil, err
+	}
+	var none []record.TopicPartition
+	for tp, offset := range at {
+		if offset < 0 {
+			none = append(none, tp)
+		}
+	}
+	ends, err := a.Ends(ctx, none)
+	maps.Copy(at, ends)
+	return at, err
 }
 
 // list asks until every partition has an answer. A partition whose leader just

@@ -18,9 +18,16 @@ type Builder struct {
 	// LikeKafka asks operators for Kafka Streams' answer where leat's is
 	// another one on purpose.
 	LikeKafka bool
+	// UnmatchedIntervalMS is, with LikeKafka, how often at most joins of streams
+	// look for records that have joined none.
+	UnmatchedIntervalMS int64
+	// CloseIntervalMS is, with LikeKafka, how often at most a table that emits
+	// on close looks for closed windows, by the wall clock.
+	CloseIntervalMS int64
 
-	sources map[*topology.Topic]any // *StreamDef of a topic that is read already
-	shared  map[string]sharedStore  // stores that processors may share
+	sources map[*topology.Topic]any   // *StreamDef of a topic that is read already
+	shared  map[string]sharedStore    // stores that processors may share
+	streams map[*topology.Node]string // types of the streams that nodes make
 }
 
 type sharedStore struct {
@@ -34,6 +41,7 @@ func NewBuilder() *Builder {
 		Plan:    &task.Plan{Graph: &topology.Graph{}},
 		sources: map[*topology.Topic]any{},
 		shared:  map[string]sharedStore{},
+		streams: map[*topology.Node]string{},
 	}
 }
 
@@ -89,29 +97,40 @@ func UseTopic[K, V any](b *Builder, t topic.Topic[K, V], role topology.Role, at 
 	}
 	return b.Plan.Graph.Topic(topology.Topic{
 		Name: t.Name(), Role: role, Partitions: t.Partitions(), At: at, Types: TypeNames[K, V](),
+		Pattern: t.Pattern(), Start: t.Start(),
 	})
 }
 
 // Store adds a store that one operator owns.
 func (b *Builder) Store(s topology.Store, types string) *topology.Store {
+	s.Owned = true
+	return b.add(s, types)
+}
+
+func (b *Builder) add(s topology.Store, types string) *topology.Store {
 	st := b.Plan.Graph.Store(s)
 	b.shared[s.Name] = sharedStore{st, types}
 	return st
 }
 
 // SharedStore is the store of that name, which several processors may share:
-// the one that is there, if its types are the same, or a new one. It reports
-// whether it is new.
+// the one that is there, if its types and its kind are the same, or a new one. It
+// reports whether it is new. The store of an operator, which processors read, may
+// be of any kind but those of joins.
 func (b *Builder) SharedStore(s topology.Store, types string) (st *topology.Store, created bool) {
 	old, ok := b.shared[s.Name]
 	if !ok {
-		return b.Store(s, types), true
+		return b.add(s, types), true
 	}
 	if old.types != types {
 		b.Fail(s.At, "store %q holds %s here and %s at %s; use one declaration of it in both places", s.Name, types, old.types, old.store.At)
 	}
-	if k := old.store.Kind; k != topology.KeyValue {
-		b.Fail(s.At, "store %q is the %s store of the operator at %s, and a processor can use key-value stores only; declare another with state.New", s.Name, k, old.store.At)
+	k := old.store.Kind
+	if k == topology.Join || k == topology.GlobalKV || k != s.Kind && !old.store.Owned {
+		b.Fail(s.At, "store %q is the %s store of the operator at %s, and here it is to be a %s store; declare another with state.New", s.Name, k, old.store.At, s.Kind)
 	}
 	return old.store, false
 }
+
+// StoreOf is the store of that name that is there already, nil if none.
+func (b *Builder) StoreOf(name string) *topology.Store { return b.shared[name].store }

@@ -1,6 +1,7 @@
 package dsl
 
 import (
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"sync/atomic"
@@ -17,23 +18,21 @@ func GlobalTable[K, V any](b *Builder, from topic.Topic[K, V], at string) *Globa
 	t := UseTopic(b, from, topology.External, at)
 	st := b.Store(topology.Store{Name: from.Name(), Kind: topology.GlobalKV, Logging: topology.Unlogged, At: at}, TypeNames[K, V]())
 	node := b.Add(topology.Node{Op: "GlobalTable", Name: from.Name(), Kind: topology.Global, At: at, Topic: t, Stores: []*topology.Store{st}}, nil)
+	return addGlobal[K, V](b, node, func() task.Global { return newGlobalRows(from.Key(), from.Value()) })
+}
+
+func addGlobal[K, V any](b *Builder, node *topology.Node, open func() task.Global) *GlobalDef[K, V] {
 	d := &GlobalDef[K, V]{B: b, Node: node, Index: len(b.Plan.Globals)}
-	b.Plan.Globals = append(b.Plan.Globals, task.GlobalTable{Node: node, New: func() task.Global {
-		return newGlobalRows(from.Key(), from.Value())
-	}})
+	b.Plan.Globals = append(b.Plan.Globals, task.GlobalTable{Node: node, New: open})
 	return d
 }
 
 // Lookup reads the table in a task.
 func (d *GlobalDef[K, V]) Lookup(t *task.Task) func(K) (V, bool, error) {
-	rows := t.Global(d.Index).(*globalRows[K, V])
-	var scratch []byte
+	r := d.Reader(t)
 	return func(k K) (v V, ok bool, err error) {
-		if scratch, err = rows.key.Append(scratch[:0], k); err != nil {
-			return v, false, fmt.Errorf("encode key: %w", err)
-		}
-		v, ok = rows.get(scratch)
-		return v, ok, nil
+		row, err := r.Get(k)
+		return row.Value, row.OK, err
 	}
 }
 
@@ -58,8 +57,14 @@ type globalHash[V any] struct {
 type globalRow[V any] struct {
 	hash  uint64
 	key   string
-	value atomic.Pointer[V] // nil: deleted
+	value atomic.Pointer[globalValue[V]] // nil: deleted
 	next  *globalRow[V]
+}
+
+// globalValue is what a row holds; it is replaced as a whole.
+type globalValue[V any] struct {
+	v    V
+	time int64
 }
 
 func newGlobalRows[K, V any](key serde.Serde[K], value serde.Serde[V]) *globalRows[K, V] {
@@ -84,23 +89,22 @@ func (h *globalHash[V]) find(hash uint64, key []byte) *globalRow[V] {
 	return nil
 }
 
-func (h *globalHash[V]) insert(hash uint64, key string, value *V) {
+func (h *globalHash[V]) insert(hash uint64, key string, value *globalValue[V]) {
 	b := &h.buckets[hash&h.mask]
 	r := &globalRow[V]{hash: hash, key: key, next: b.Load()}
 	r.value.Store(value)
 	b.Store(r)
 }
 
-func (g *globalRows[K, V]) get(key []byte) (v V, ok bool) {
+// get is the value of an encoded key, nil if there is none.
+func (g *globalRows[K, V]) get(key []byte) *globalValue[V] {
 	if r := g.table.Load().find(maphash.Bytes(g.seed, key), key); r != nil {
-		if p := r.value.Load(); p != nil {
-			return *p, true
-		}
+		return r.value.Load()
 	}
-	return v, false
+	return nil
 }
 
-func (g *globalRows[K, V]) set(key []byte, value *V) {
+func (g *globalRows[K, V]) set(key []byte, value *globalValue[V]) {
 	hash := maphash.Bytes(g.seed, key)
 	h := g.table.Load()
 	r := h.find(hash, key)
@@ -149,13 +153,24 @@ func (g *globalRows[K, V]) Len() int { return int(g.rows.Load()) }
 // Apply implements task.Global. It applies all that can be decoded, and returns
 // the first record that can't as a *task.Failure.
 func (g *globalRows[K, V]) Apply(tp record.TopicPartition, recs []record.Record) error {
+	return applyAll(tp, recs, "GlobalTable", task.FailedDecode, g.apply)
+}
+
+// applyAll applies each record, and returns the failure of the first one that
+// can't be.
+func applyAll(tp record.TopicPartition, recs []record.Record, op string, kind task.FailureKind, apply func(*record.Record) error) error {
 	var failed error
 	for i := range recs {
-		if err := g.apply(&recs[i]); err != nil && failed == nil {
-			failed = &task.Failure{
-				Task: task.ID{Sub: -1, Partition: tp.Partition}, Kind: task.FailedDecode, Operator: "GlobalTable(" + tp.Topic + ")",
+		if err := apply(&recs[i]); err != nil && failed == nil {
+			f := &task.Failure{
+				Task: task.ID{Sub: -1, Partition: tp.Partition}, Kind: kind, Operator: op + "(" + tp.Topic + ")",
 				Topic: tp.Topic, Partition: tp.Partition, Offset: recs[i].Offset, Time: recs[i].Time, Err: err,
 			}
+			var named *task.OpError
+			if errors.As(err, &named) {
+				f.Kind, f.Err = named.Kind, named.Err
+			}
+			failed = f
 		}
 	}
 	return failed
@@ -181,9 +196,14 @@ func (g *globalRows[K, V]) apply(r *record.Record) error {
 	if err != nil {
 		return fmt.Errorf("decode value: %w", err)
 	}
+	g.put(key, v, r.Time)
+	return nil
+}
+
+// put sets the row of an encoded key.
+func (g *globalRows[K, V]) put(key []byte, v V, time int64) {
 	if g.clone != nil {
 		v = g.clone(v)
 	}
-	g.set(key, &v)
-	return nil
+	g.set(key, &globalValue[V]{v, time})
 }

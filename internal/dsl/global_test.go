@@ -42,12 +42,20 @@ func TestGlobalRows_AreAMap(t *testing.T) {
 		}
 		for i := range 151 {
 			k := fmt.Sprint(i)
-			v, ok := g.get([]byte(k))
+			v, ok := value(g, k)
 			if want, has := model[k]; v != want || ok != has {
 				t.Fatalf("%s is %d, %t; want %d, %t", k, v, ok, want, has)
 			}
 		}
 	})
+}
+
+// value is the value of a row.
+func value(g *globalRows[string, int64], k string) (int64, bool) {
+	if v := g.get([]byte(k)); v != nil {
+		return v.v, true
+	}
+	return 0, false
 }
 
 // Readers see each row go on and never back, while the table grows under them.
@@ -62,7 +70,7 @@ func TestGlobalRows_ConcurrentReaders(t *testing.T) {
 			for !done.Load() {
 				for i := range rows {
 					k := fmt.Sprint(i)
-					v, ok := g.get([]byte(k))
+					v, ok := value(g, k)
 					if before, had := last[k]; had && (!ok || v < before) {
 						t.Errorf("%s was %d and is %d, %t", k, before, v, ok)
 						return

@@ -3,13 +3,17 @@ package dsl
 import (
 	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
+	"github.com/leatstream/leat/serde"
 )
 
 // Stream is what stream.Stream is made of.
 type Stream[K, V any] struct{ stream *StreamDef[K, V] }
 
 // NewStream wraps a definition.
-func NewStream[K, V any](d *StreamDef[K, V]) Stream[K, V] { return Stream[K, V]{d} }
+func NewStream[K, V any](d *StreamDef[K, V]) Stream[K, V] {
+	d.B.streams[d.Node] = TypeNames[K, V]()
+	return Stream[K, V]{d}
+}
 
 // Def is the definition, nil for the zero Stream.
 func (s Stream[K, V]) Def() *StreamDef[K, V] { return s.stream }
@@ -45,10 +49,29 @@ type TableDef[K, V any] struct {
 	Lookup func(*task.Task) Lookup[K, V]
 	// LookupAt opens a versioned table for reading as of a time, in milliseconds
 	// since the epoch. It is nil for a table that keeps the latest version only.
-	LookupAt func(*task.Task) func(k K, at int64) (Row[V], error)
+	LookupAt func(*task.Task) LookupAt[K, V]
 	// WantOld asks for old values in the table's changes. It is called while
 	// the topology is built.
 	WantOld func()
+	// TryOld is WantOld for whoever can do without, under LikeKafka: it reports
+	// whether there will be old values. nil: there will.
+	TryOld func() bool
+	// Demand says that an operator reads rows. nil: they are there in any case.
+	Demand func()
+	// SetEmission chooses when the table tells of its changes, for the call at
+	// the given place. It is nil for a table whose rows are computed.
+	SetEmission func(e Emission, at string)
+	// Value is the serde of the table's rows, nil where they are computed.
+	Value serde.Serde[V]
+}
+
+// AskOld asks for old values if the table has them anyway, and reports whether.
+func (d *TableDef[K, V]) AskOld() bool {
+	if d.TryOld != nil {
+		return d.TryOld()
+	}
+	d.WantOld()
+	return true
 }
 
 // Out is the table's port in a task.

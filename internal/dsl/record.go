@@ -44,39 +44,64 @@ type Port[R any] struct {
 type subscriber[R any] struct {
 	call  func(R) error
 	label string
+	node  int
+	side  func(r R, reason string) error // takes what the node drops, or nil
+	watch *task.Watch                    // with side
 }
 
 // NewPort makes the output of n, from which Out of its definition finds it.
 func NewPort[R any](t *task.Task, n *topology.Node) *Port[R] {
-	p := &Port[R]{task: t}
+	p := FreePort[R](t)
 	t.SetPort(n.ID, p)
 	return p
 }
+
+// FreePort makes an output that is no node's yet.
+func FreePort[R any](t *task.Task) *Port[R] { return &Port[R]{task: t} }
 
 // Emit hands r to every node after this one. An error ends the task, and is to be
 // returned as it is.
 func (p *Port[R]) Emit(r R) error {
 	for i := range p.subs {
-		if err := p.call(&p.subs[i], r); err != nil {
+		if err := p.deliver(&p.subs[i], r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *Port[R]) call(s *subscriber[R], r R) (err error) {
+// deliver hands r to one node, until it succeeds or the policy gives it up.
+func (p *Port[R]) deliver(s *subscriber[R], r R) error {
+	before := 0
+	if s.side != nil {
+		before = s.watch.N
+	}
+	for attempt := 1; ; attempt++ {
+		err := s.try(r)
+		if err != nil {
+			err = p.task.Failed(s.label, err, attempt)
+		}
+		switch {
+		case err == task.ErrRetry:
+			continue
+		case err == nil && s.side != nil && s.watch.N != before:
+			return s.side(r, s.watch.Reason)
+		}
+		return err
+	}
+}
+
+// try makes an error of a panic.
+func (s *subscriber[R]) try(r R) (err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
-			err = p.task.Panicked(s.label, caught)
+			err = task.Panicked(caught)
 		}
 	}()
-	if err = s.call(r); err != nil {
-		err = p.task.Failed(s.label, err)
-	}
-	return err
+	return s.call(r)
 }
 
 // Subscribe adds node n with its function.
 func (p *Port[R]) Subscribe(n *topology.Node, f func(R) error) {
-	p.subs = append(p.subs, subscriber[R]{f, n.Label()})
+	p.subs = append(p.subs, subscriber[R]{call: f, label: n.Label(), node: n.ID})
 }

@@ -4,26 +4,35 @@ import (
 	"fmt"
 
 	"github.com/leatstream/leat/internal/null"
-	"github.com/leatstream/leat/internal/record"
 	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
 	"github.com/leatstream/leat/topic"
 )
 
-// Sink writes a stream to a topic.
+// Sink writes a stream to a topic. Records without a key don't pass a repartition
+// topic: no partition is the right one for them.
 func Sink[K, V any](in *StreamDef[K, V], to topic.Topic[K, V], role topology.Role, op, at string) *topology.Node {
+	return sink(in, to, role, role != topology.Repartition, op, at)
+}
+
+// SinkAll is Sink into a repartition topic for records without a key too, which
+// go to any partition.
+func SinkAll[K, V any](in *StreamDef[K, V], to topic.Topic[K, V], op, at string) *topology.Node {
+	return sink(in, to, topology.Repartition, true, op, at)
+}
+
+func sink[K, V any](in *StreamDef[K, V], to topic.Topic[K, V], role topology.Role, keyless bool, op, at string) *topology.Node {
 	b := in.B
 	t := UseTopic(b, to, role, at)
+	oneTopic(b, t, op, at)
 	return b.Add(topology.Node{Op: op, Name: to.Name(), Kind: topology.Sink, At: at, Inputs: []*topology.Node{in.Node}, Topic: t},
 		func(tk *task.Task, n *topology.Node) {
 			e := NewEncoder(tk, n, to)
 			keyNull, valueNull := null.Test[K](), null.Test[V]()
-			repartition := role == topology.Repartition
 			label := n.Label()
 			in.Out(tk).Subscribe(n, func(r Record[K, V]) error {
 				hasKey := !r.KeyNull && (keyNull == nil || !keyNull(r.Key))
-				if repartition && !hasKey {
-					// No partition is the right one for it.
+				if !hasKey && !keyless {
 					tk.Drop(label, task.DropNullKey)
 					return nil
 				}
@@ -37,6 +46,7 @@ func Sink[K, V any](in *StreamDef[K, V], to topic.Topic[K, V], role topology.Rol
 func TableSink[K, V any](in *TableDef[K, V], to topic.Topic[K, V], at string) *topology.Node {
 	b := in.B
 	t := UseTopic(b, to, topology.External, at)
+	oneTopic(b, t, "To", at)
 	return b.Add(topology.Node{Op: "To", Name: to.Name(), Kind: topology.Sink, At: at, Inputs: []*topology.Node{in.Node}, Topic: t},
 		func(tk *task.Task, n *topology.Node) {
 			e := NewEncoder(tk, n, to)
@@ -46,54 +56,41 @@ func TableSink[K, V any](in *TableDef[K, V], to topic.Topic[K, V], at string) *t
 		})
 }
 
-// Encoder writes typed records to one topic.
-type Encoder[K, V any] struct {
-	task  *task.Task
-	to    topic.Topic[K, V]
-	label string
-	out   task.Outgoing
-}
-
-// NewEncoder returns an encoder for the topic of a sink.
-func NewEncoder[K, V any](t *task.Task, n *topology.Node, to topic.Topic[K, V]) *Encoder[K, V] {
-	return &Encoder[K, V]{
-		task: t, to: to, label: n.Label(),
-		out: task.Outgoing{Topic: n.Topic.Physical(t.App()), Partition: -1, Changelog: -1},
+// oneTopic reports a pattern where one topic is needed.
+func oneTopic(b *Builder, t *topology.Topic, op, at string) {
+	if t.Pattern != nil {
+		b.Fail(at, "%s needs one topic, but %q is a pattern; declare the topic with topic.New, or choose one for each record with ToTopics", op, t.Name)
 	}
 }
 
-// Send encodes and writes one record; what it has not is null.
-func (e *Encoder[K, V]) Send(k K, hasKey bool, v V, hasValue bool, time int64, headers []record.Header) error {
-	o := &e.out
-	o.Key, o.Value, o.Time, o.Headers = nil, nil, time, headers
-	arena := e.task.Arena()
-	if hasKey {
-		b, err := e.to.Key().Append(arena.Free(), k)
-		if err != nil {
-			return e.fail("key", err)
-		}
-		o.Key = arena.Take(b)
+// TopicsSink writes each record to the topic that name returns, one of those that
+// a pattern stands for.
+func TopicsSink[K, V any](in *StreamDef[K, V], family topic.Topic[K, V], name func(K, V) string, at string) *topology.Node {
+	b := in.B
+	t := UseTopic(b, family, topology.External, at)
+	if t.Pattern == nil {
+		b.Fail(at, "ToTopics needs a pattern that tells the topics it may write to, but %q is one topic; declare them with topic.Matching, or use To", t.Name)
 	}
-	if hasValue {
-		b, err := e.to.Value().Append(arena.Free(), v)
-		if err != nil {
-			return e.fail("value", err)
-		}
-		o.Value = arena.Take(b)
-	}
-	return e.task.Send(o)
-}
-
-// Value encodes a value alone.
-func (e *Encoder[K, V]) Value(v V) ([]byte, error) {
-	arena := e.task.Arena()
-	b, err := e.to.Value().Append(arena.Free(), v)
-	if err != nil {
-		return nil, e.fail("value", err)
-	}
-	return arena.Take(b), nil
-}
-
-func (e *Encoder[K, V]) fail(what string, err error) error {
-	return &task.OpError{Operator: e.label, Kind: task.FailedEncode, Err: fmt.Errorf("encode %s: %w", what, err)}
+	return b.Add(topology.Node{Op: "ToTopics", Name: family.Name(), Kind: topology.Sink, At: at, Inputs: []*topology.Node{in.Node}, Topic: t},
+		func(tk *task.Task, n *topology.Node) {
+			e := NewEncoder(tk, n, family)
+			keyNull, valueNull := null.Test[K](), null.Test[V]()
+			known := map[string]bool{} // names that were checked
+			in.Out(tk).Subscribe(n, func(r Record[K, V]) error {
+				to := name(r.Key, r.Value)
+				if !known[to] {
+					if err := topic.CheckName(to); err != nil {
+						return fmt.Errorf("topic %q: %w", to, err)
+					}
+					if !t.Pattern.MatchString(to) {
+						return fmt.Errorf("topic %q isn't one of %s", to, t.Name)
+					}
+					known[to] = true
+				}
+				e.out.Topic = to
+				hasKey := !r.KeyNull && (keyNull == nil || !keyNull(r.Key))
+				hasValue := valueNull == nil || !valueNull(r.Value)
+				return e.Send(r.Key, hasKey, r.Value, hasValue, r.Time, r.Meta.Headers)
+			})
+		})
 }

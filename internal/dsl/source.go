@@ -18,9 +18,10 @@ func Source[K, V any](b *Builder, from topic.Topic[K, V], role topology.Role, op
 	if d, ok := b.sources[t].(*StreamDef[K, V]); ok {
 		return d
 	}
-	node := b.Add(topology.Node{Op: op, Name: from.Name(), Kind: topology.Source, At: at, Topic: t},
+	node := b.Add(topology.Node{Op: op, Name: from.Name(), Kind: topology.Source, At: at, Topic: t, Idle: from.Idle()},
 		func(tk *task.Task, n *topology.Node) {
 			port := NewPort[Record[K, V]](tk, n)
+			stampSource(tk, n, from)
 			tk.OnSource(n.Topic.Physical(tk.App()), decodeStream(tk, n, from, port))
 		})
 	d := &StreamDef[K, V]{B: b, Node: node}
@@ -59,18 +60,30 @@ func decodeError(label, what string, err error) error {
 type TableSpec[K, V any] struct {
 	Node  topology.Node
 	Store cache.Spec[K, V]
+	// Emission is when the table tells of changes; on update, if it is left to
+	// the operator.
+	Emission Emission
+	// History is for how long old versions of a row are kept, in milliseconds;
+	// 0 for a table of the latest only.
+	History int64
 }
 
-// SourceTable reads a topic as a table. The topic is the table's changelog too.
+// SourceTable reads a topic as a table. The topic is the table's changelog too,
+// unless the table is versioned: compaction leaves no history in a topic. Nor is it
+// if rows go by themselves: it isn't leat's to write that to.
 func SourceTable[K, V any](b *Builder, from topic.Topic[K, V], spec TableSpec[K, V]) *TableDef[K, V] {
 	spec.Node.Kind = topology.Source
+	spec.Node.Idle = from.Idle()
 	spec.Node.Topic = UseTopic(b, from, topology.External, spec.Node.At)
-	spec.Store.Store.Logging = topology.FromInput
-	spec.Store.Store.Input = spec.Node.Topic
-	// What restores the store are the topic's own bytes.
-	spec.Store.Key, spec.Store.Value = from.Key(), from.Value()
+	if st := spec.Store.Store; spec.History == 0 && st.TTL == 0 && st.Capacity == 0 {
+		spec.Store.Store.Logging = topology.FromInput
+		spec.Store.Store.Input = spec.Node.Topic
+		// What restores the store are the topic's own bytes.
+		spec.Store.Key, spec.Store.Value = from.Key(), from.Value()
+	}
 	return Upserts(b, spec, func(t *task.Task, n *topology.Node, put Upsert[K, V]) {
 		key, value, label := from.Key(), from.Value(), n.Label()
+		stampSource(t, n, from)
 		t.OnSource(n.Topic.Physical(t.App()), func(raw *record.Record) error {
 			if raw.Key == nil {
 				t.Drop(label, task.DropNullKey)
@@ -95,63 +108,104 @@ func SourceTable[K, V any](b *Builder, from topic.Topic[K, V], spec TableSpec[K,
 type Upsert[K, V any] func(k K, v V, has bool, time int64) error
 
 // Upserts is a table whose rows are set from outside by the function that feed
-// is given; every change goes on at once.
+// is given.
 func Upserts[K, V any](b *Builder, spec TableSpec[K, V], feed func(*task.Task, *topology.Node, Upsert[K, V])) *TableDef[K, V] {
-	spec.Node.Stores = []*topology.Store{spec.Store.Store}
+	if spec.History > 0 {
+		return upsertVersions(b, spec, feed)
+	}
+	spec.Node.Stores = append(spec.Node.Stores, spec.Store.Store)
 	var wantOld bool
-	d := &TableDef[K, V]{B: b, WantOld: func() { wantOld = true }, Lookup: Opener[K, V](spec.Store.Store.Name).Lookup}
+	var emit *Emitting
+	d := &TableDef[K, V]{B: b, WantOld: func() { wantOld = true }, Lookup: Opener[K, V](spec.Store.Store.Name).Lookup, Value: spec.Store.Value}
 	d.Node = b.Add(spec.Node, func(t *task.Task, n *topology.Node) {
-		port := NewPort[Change[K, V]](t, n)
-		s := spec.Store
-		s.Label = n.Label()
-		s.KeepOld = wantOld
-		kv := cache.OpenKeyValue(t, s)
-		t.Keep(s.Store.Name, kv)
-		entry := kv.Slot
-		if wantOld {
-			entry = kv.Entry
+		feed(t, n, openUpserts(t, n, spec.Store, ofDemand(b, spec.Store.Store, emit), wantOld))
+	})
+	emit = b.Emitting(d.Node, spec.Store.Store.Name, spec.Emission.Or(OnUpdate), spec.Node.At)
+	d.SetEmission = emit.Set
+	onDemand(d, spec.Store.Store)
+	return d
+}
+
+// openUpserts opens the table's store and its way out in a task.
+func openUpserts[K, V any](t *task.Task, n *topology.Node, s cache.Spec[K, V], emit *Emitting, wantOld bool) Upsert[K, V] {
+	out := NewTeller(t, n, emit, s.Key, s.Value)
+	// What gathers changes has to know what the nodes after it were told.
+	exact := wantOld || emit.Emission != OnUpdate
+	s.Label = n.Label()
+	s.KeepOld = exact
+	if emit.Emission == OnCommit {
+		s.Changed = func(e *cache.Entry[K, V]) error {
+			return out.Emit(Change[K, V]{
+				Key: e.Key, New: e.Value, HasNew: e.OK, Old: e.Old, HasOld: e.HadOld,
+				Time: e.Time, Meta: t.Meta(),
+			})
 		}
-		isNull := null.Test[V]()
-		feed(t, n, func(k K, v V, has bool, time int64) error {
-			e, err := entry(k)
-			if err != nil {
+	}
+	kv := cache.OpenKeyValue(t, s)
+	tellDeaths(kv, emit, out)
+	t.Keep(s.Store.Name, kv)
+	t.Keep(toldOf(s.Store.Name), tellsRow[K, V](func(e *cache.Entry[K, V], now Row[V]) (Row[V], error) { return out.Told(e.Key, now) }))
+	entry := kv.Slot
+	if exact {
+		entry = kv.Entry
+	}
+	isNull := null.Test[V]()
+	return func(k K, v V, has bool, time int64) error {
+		e, err := entry(k)
+		if err != nil {
+			return err
+		}
+		if err := kv.Renew(e); err != nil {
+			return err
+		}
+		if isNull != nil && isNull(v) {
+			has = false
+		}
+		c := Change[K, V]{Key: k, New: v, HasNew: has, Time: time, Meta: t.Meta()}
+		if exact {
+			c.Old, c.HasOld = e.Value, e.OK
+			if err := kv.Touch(e); err != nil {
 				return err
 			}
-			if isNull != nil && isNull(v) {
-				has = false
-			}
-			c := Change[K, V]{Key: k, New: v, HasNew: has, Time: time, Meta: t.Meta()}
-			if wantOld {
-				c.Old, c.HasOld = e.Value, e.OK
-				if err := kv.Touch(e); err != nil {
-					return err
-				}
-			}
-			if has {
-				kv.Set(e, v, time)
-			} else {
-				kv.Delete(e, time)
-			}
-			return port.Emit(c)
-		})
-	})
-	return d
+		}
+		if has {
+			kv.Set(e, v, time)
+		} else {
+			kv.Delete(e, time)
+		}
+		if !emit.Updates() {
+			return nil
+		}
+		return out.Emit(c)
+	}
 }
 
 // Opener finds the store of a table in a task by its name.
 type Opener[K, V any] string
 
+// tellsRow is a row of a table's store as the nodes after the table know it,
+// where its latest state is now.
+type tellsRow[K, V any] func(e *cache.Entry[K, V], now Row[V]) (Row[V], error)
+
+// toldOf is under what name a task keeps a table's tellsRow.
+func toldOf(store string) string { return store + " as told" }
+
 // Lookup reads the store's rows.
 func (o Opener[K, V]) Lookup(t *task.Task) Lookup[K, V] {
 	kv := t.Opened(string(o)).(*cache.KeyValue[K, V])
+	told, _ := t.Opened(toldOf(string(o))).(tellsRow[K, V])
 	return func(k K, view View) (Row[V], error) {
 		e, err := kv.Entry(k)
 		if err != nil {
 			return Row[V]{}, err
 		}
 		r := Row[V]{Value: e.Value, OK: kv.Visible(e), Time: e.Time}
-		if view == Emitted {
-			r.Value, r.OK = kv.Emitted(e)
+		if view == Latest {
+			return r, nil
+		}
+		r.Value, r.OK = kv.Emitted(e)
+		if told != nil {
+			return told(e, r)
 		}
 		return r, nil
 	}

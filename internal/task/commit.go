@@ -28,18 +28,57 @@ type openStore struct {
 	id    store.ID
 	store Store
 	err   error
-	noted int64 // its checkpoint in the database, -1 if unknown
+	noted int64    // its checkpoint in the database, -1 if unknown
+	db    store.DB // its own, if it is kept in memory; else nil
 }
 
 // OpenStore finds the store's id in the task's database, for a node that is
 // being made. An error makes New fail.
 func (t *Task) OpenStore(spec *topology.Store, open func(changelog int, db store.DB, id store.ID) (Store, error)) {
 	s := openStore{spec: spec, noted: -1}
-	s.id, s.err = t.cfg.DB.Prefix(spec.Name)
+	db := t.cfg.DB
+	if spec.InMemory {
+		s.db = store.NewMem()
+		s.err = t.abandon(spec.Name)
+		db = s.db
+	}
 	if s.err == nil {
-		s.store, s.err = open(len(t.stores), t.cfg.DB, s.id)
+		s.id, s.err = db.Prefix(spec.Name)
+	}
+	if s.err == nil {
+		s.store, s.err = open(len(t.stores), db, s.id)
 	}
 	t.stores = append(t.stores, s)
+}
+
+// abandon empties what is on disk of a store that is kept in memory now: it would
+// be of some old age if the store came back to disk.
+func (t *Task) abandon(name string) error {
+	id, err := t.cfg.DB.Prefix(name)
+	if err != nil {
+		return err
+	}
+	if _, ok := t.cfg.DB.Checkpoint(id); !ok {
+		return nil
+	}
+	return t.cfg.DB.Clear(id)
+}
+
+// database is where the store is kept.
+func (s *openStore) database(t *Task) store.DB {
+	if s.db != nil {
+		return s.db
+	}
+	return t.cfg.DB
+}
+
+// Stores are the stores of the task, in the order of its nodes.
+func (t *Task) Stores() []*topology.Store {
+	stores := make([]*topology.Store, len(t.stores))
+	for i := range t.stores {
+		stores[i] = t.stores[i].spec
+	}
+	return stores
 }
 
 // Changelog is what restores a store.
@@ -63,7 +102,7 @@ func (t *Task) Changelogs() []Changelog {
 			TopicPartition: record.TopicPartition{Topic: s.spec.ChangelogTopic(t.cfg.App), Partition: t.cfg.ID.Partition},
 			FromInput:      s.spec.Logging == topology.FromInput,
 		}
-		if next, ok := t.cfg.DB.Checkpoint(s.id); ok {
+		if next, ok := s.database(t).Checkpoint(s.id); ok {
 			logs[i].Next = next
 		}
 	}
@@ -85,30 +124,51 @@ func (t *Task) Restore(changelog int, recs []record.Record) error {
 func (t *Task) Flush() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = t.failed(panicError(r))
+			err = t.failed(panicError(r), 0)
 		}
 	}()
 	t.commitSoon = false
-	if t.poison != nil {
-		return t.failed(t.poison)
+	if t.ended != nil {
+		return t.ended
 	}
-	t.meta = record.Meta{Partition: -1, Offset: -1}
-	// A processor after a table may share a store with one before it, which
-	// then changes after its turn. Such a store forwards to nobody, so a second
-	// pass settles everything.
-	for range 2 {
-		for i := range t.stores {
-			if err := t.stores[i].store.Flush(); err != nil {
-				return t.failed(err)
-			}
-		}
+	if t.poison != nil {
+		return t.failed(t.poison, 0)
+	}
+	if err := t.flushStores(); err != nil {
+		return err
 	}
 	for i := range t.stores {
 		if err := t.stores[i].store.Expire(); err != nil {
-			return t.failed(err)
+			return t.failed(err, 0)
 		}
 	}
 	return nil
+}
+
+// flushStores flushes until nothing is left, and nothing put off.
+func (t *Task) flushStores() error {
+	for {
+		if t.mustSettle() {
+			if err := t.Settle(t.Context()); err != nil {
+				return err
+			}
+		}
+		t.meta = record.Meta{Partition: -1, Offset: -1}
+		// A processor after a table may share a store with one before it, which
+		// then changes after its turn. Such a store forwards to nobody, so a
+		// second pass settles everything.
+		for range 2 {
+			for i := range t.stores {
+				if err := t.stores[i].store.Flush(); err != nil {
+					return t.failed(err, 0)
+				}
+			}
+		}
+		// What a store forwards may be put off too.
+		if t.Unsettled() == 0 || !t.mustSettle() {
+			return nil
+		}
+	}
 }
 
 // Persist is the last step of a commit: the changes that Flush logged go into
@@ -120,6 +180,12 @@ func (t *Task) Persist(acked func(changelog int) int64) error {
 	moved := false
 	for i := range t.stores {
 		s := &t.stores[i]
+		if s.db != nil {
+			if err := t.persistMemory(s); err != nil {
+				return err
+			}
+			continue
+		}
 		s.store.Persist(&t.batch)
 		if next := t.logged(s, i, acked); next >= 0 && next != s.noted {
 			t.batch.Checkpoint(s.id, next)
@@ -132,6 +198,16 @@ func (t *Task) Persist(acked func(changelog int) int64) error {
 	}
 	if err := t.cfg.DB.Write(&t.batch); err != nil {
 		return fmt.Errorf("task %s: write state: %w", t.cfg.ID, err)
+	}
+	return nil
+}
+
+// persistMemory writes what was flushed into a store's own database.
+func (t *Task) persistMemory(s *openStore) error {
+	var b store.Batch
+	s.store.Persist(&b)
+	if err := s.db.Write(&b); err != nil {
+		return fmt.Errorf("task %s: write store %q: %w", t.cfg.ID, s.spec.Name, err)
 	}
 	return nil
 }
@@ -154,11 +230,12 @@ func (t *Task) logged(s *openStore, i int, acked func(int) int64) int64 {
 // Restored marks a changelog as read up to next, when the tail is in the
 // database.
 func (t *Task) Restored(changelog int, next int64) error {
+	s := &t.stores[changelog]
 	t.batch.Reset()
-	t.stores[changelog].store.Persist(&t.batch)
-	t.batch.Checkpoint(t.stores[changelog].id, next)
-	if err := t.cfg.DB.Write(&t.batch); err != nil {
-		return fmt.Errorf("task %s: restore store %q: %w", t.cfg.ID, t.stores[changelog].spec.Name, err)
+	s.store.Persist(&t.batch)
+	t.batch.Checkpoint(s.id, next)
+	if err := s.database(t).Write(&t.batch); err != nil {
+		return fmt.Errorf("task %s: restore store %q: %w", t.cfg.ID, s.spec.Name, err)
 	}
 	return nil
 }

@@ -1,11 +1,6 @@
 package task
 
-import (
-	"fmt"
-	"strconv"
-
-	"github.com/leatstream/leat/internal/record"
-)
+import "fmt"
 
 // Action is what happens to a record that can't be processed.
 type Action uint8
@@ -15,6 +10,7 @@ const (
 	Fail       Action = iota // stop the application; nothing is lost
 	Skip                     // count it and go on
 	DeadLetter               // write its bytes and the reason to a topic, and go on
+	Retry                    // call the function again
 )
 
 // FailureKind tells where a record failed.
@@ -46,6 +42,7 @@ type Failure struct {
 	Offset    int64
 	Time      int64
 	Err       error
+	Attempt   int // how often the function has failed for this record, from 1
 	// Final says that no action can go past it: there is no record to skip.
 	Final bool
 }
@@ -75,33 +72,3 @@ func (e *OpError) Error() string { return e.Operator + ": " + e.Err.Error() }
 
 // Unwrap is the cause.
 func (e *OpError) Unwrap() error { return e.Err }
-
-// The headers of a dead letter.
-const (
-	HeaderReason    = "leat.reason"    // decode, process or encode
-	HeaderError     = "leat.error"     // the error's text
-	HeaderOperator  = "leat.operator"  // label of the node
-	HeaderTopic     = "leat.topic"     // where the record came from
-	HeaderPartition = "leat.partition" // decimal
-	HeaderOffset    = "leat.offset"    // decimal
-)
-
-// deadLetter writes the record in process as it came, with the reason.
-func (t *Task) deadLetter(f *Failure) error {
-	rec := t.current
-	headers := append(make([]record.Header, 0, len(rec.Headers)+6), rec.Headers...)
-	for _, h := range [...][2]string{
-		{HeaderReason, f.Kind.String()},
-		{HeaderError, f.Err.Error()},
-		{HeaderOperator, f.label()},
-		{HeaderTopic, f.Topic},
-		{HeaderPartition, strconv.Itoa(int(f.Partition))},
-		{HeaderOffset, strconv.FormatInt(f.Offset, 10)},
-	} {
-		headers = append(headers, record.Header{Key: h[0], Value: []byte(h[1])})
-	}
-	return t.cfg.Out.Send(&Outgoing{
-		Topic: t.cfg.DeadLetters, Partition: -1, Key: rec.Key, Value: rec.Value,
-		Headers: headers, Time: rec.Time, Changelog: -1,
-	})
-}

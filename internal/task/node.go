@@ -73,7 +73,12 @@ func (t *Task) Global(i int) Global { return t.cfg.Globals[i] }
 func (t *Task) Arena() *Arena { return &t.arena }
 
 // Send writes a record.
-func (t *Task) Send(o *Outgoing) error { return t.cfg.Out.Send(o) }
+func (t *Task) Send(o *Outgoing) error {
+	if t.teller != nil && !t.teller.live {
+		t.stampOutgoing(o)
+	}
+	return t.cfg.Out.Send(o)
+}
 
 // CacheBytes is the budget of one store's cache.
 func (t *Task) CacheBytes() int64 {
@@ -82,9 +87,6 @@ func (t *Task) CacheBytes() int64 {
 
 // Partition is the task's partition.
 func (t *Task) Partition() int32 { return t.cfg.ID.Partition }
-
-// Drop counts a record that an operator drops.
-func (t *Task) Drop(operator, reason string) { t.stats.Drops.Count(operator, reason) }
 
 // Poison makes the next Flush fail with err, for a failure that a node could not
 // return.
@@ -99,4 +101,20 @@ func (t *Task) Reject(err error) {
 	if t.rejected == nil {
 		t.rejected = err
 	}
+}
+
+// Partitions is the number of partitions of a topic that the task writes to. It
+// may wait for a broker when it is asked for the first time.
+func (t *Task) Partitions(topic string) (int, error) {
+	if n := t.cfg.Counts[topic]; n > 0 {
+		return n, nil
+	}
+	if t.cfg.Partitions == nil {
+		return 1, nil
+	}
+	n, err := t.cfg.Partitions(topic)
+	if err != nil {
+		return 0, &OpError{Operator: "topic " + topic, Kind: FailedStore, Err: err}
+	}
+	return n, nil
 }

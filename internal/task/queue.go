@@ -19,24 +19,61 @@ type input struct {
 	confirmed uint64  // it was empty on the broker as of this round
 	next      int64   // offset to commit: one past the last taken; -1 before
 	epoch     int32
+	stamps    *stamps // nil unless the records' times are the user's
+	order     *order  // nil unless records wait for those of slower tasks
+
+	first   bool  // it is to be read before others
+	until   int64 // up to this offset, -1 while that isn't known
+	emptied bool  // nothing was left of it since the task began
+
+	idle   int64 // silence after which the wall clock moves time, ms; 0: never
+	active int64 // wall clock at its last record
+	noted  int64 // next, as of active
+}
+
+// Pending is the timestamp of the n-th record queued for an input.
+func (t *Task) Pending(i, n int) int64 {
+	in := t.inputs[i]
+	n += in.at
+	for _, c := range in.chunks {
+		if n < len(c.recs) {
+			return c.recs[n].Time
+		}
+		n -= len(c.recs)
+	}
+	return -1
 }
 
 // Add queues records of an input, in offset order, that were fetched in a poll
-// round. Rounds never decrease. The slice is the task's until it is recycled.
-func (t *Task) Add(i int, recs []record.Record, round uint64) {
+// round. Rounds never decrease. The slice is the task's until it is recycled. It
+// returns how many were queued: some may be leat's own, or have been processed
+// before.
+func (t *Task) Add(i int, recs []record.Record, round uint64) int {
 	if len(recs) == 0 {
-		return
+		return 0
 	}
 	in := t.inputs[i]
-	in.chunks = append(in.chunks, chunk{recs, round})
-	in.count += len(recs)
-	t.stats.Buffered.Add(int64(len(recs)))
+	if in.stamps != nil {
+		in.stampAll(recs)
+	}
+	before := in.count
+	if in.order != nil {
+		recs = in.arrange(recs, round, t.Now().UnixMilli())
+	}
+	if len(recs) > 0 {
+		in.chunks = append(in.chunks, chunk{recs, round})
+		in.count += len(recs)
+	}
+	t.stats.Buffered.Add(int64(in.count - before))
+	return in.count - before
 }
 
 // Confirm says that the broker held nothing more for an input when it was asked
 // after the given poll round; the records of that round may then pass it.
 func (t *Task) Confirm(i int, round uint64) {
-	t.inputs[i].confirmed = max(t.inputs[i].confirmed, round)
+	in := t.inputs[i]
+	in.confirmed = max(in.confirmed, round)
+	in.emptied = in.emptied || in.count == 0
 }
 
 // Buffered is the number of records queued for an input.
@@ -68,25 +105,43 @@ func (t *Task) Unconfirmed(yield func(i int)) {
 // perhaps not on the broker: taking a record then would let luck decide which
 // of two records comes first.
 func (t *Task) choose() (best *input, blocked bool) {
+	if t.only >= 0 {
+		return t.inputs[t.only], false
+	}
+	if t.undrained > 0 {
+		if in, wait, ok := t.chooseFirst(); ok {
+			return in, wait
+		}
+	}
 	if len(t.inputs) == 1 {
-		if in := t.inputs[0]; in.count > 0 {
+		if in := t.inputs[0]; in.ready() {
 			return in, false
 		}
-		return nil, false
+		return nil, t.inputs[0].count > 0
 	}
-	var least int64
+	least, barrier := int64(never), int64(never)
+	holds := false
 	for _, in := range t.inputs {
-		if in.count == 0 {
+		if !in.ready() {
+			if in.order != nil {
+				barrier = min(barrier, in.order.barrier())
+				holds = holds || in.count > 0
+			}
 			continue
 		}
-		if at := in.chunks[0].recs[in.at].Time; best == nil || at < least {
+		if at := in.earliest(); best == nil || at < least {
 			best, least = in, at
 		}
 	}
-	if best == nil || t.cfg.Eager {
+	switch {
+	case best == nil:
+		return nil, holds
+	case t.cfg.Eager:
 		return best, false
+	case least > barrier:
+		return nil, true
 	}
-	round := best.chunks[0].round
+	round := best.round()
 	for _, in := range t.inputs {
 		if in.count == 0 && in.confirmed < round {
 			return nil, true
@@ -95,11 +150,44 @@ func (t *Task) choose() (best *input, blocked bool) {
 	return best, false
 }
 
+// ready reports whether there is a record that may be taken, as far as this input
+// is concerned.
+func (in *input) ready() bool {
+	return in.count > 0 && (len(in.chunks) > 0 || in.order.ready())
+}
+
+// earliest is the time that the head of a ready input has among the inputs.
+func (in *input) earliest() int64 {
+	if len(in.chunks) == 0 {
+		return in.order.held[0].at
+	}
+	return in.chunks[0].recs[in.at].Time
+}
+
+// round is the poll round of the head.
+func (in *input) round() uint64 {
+	if len(in.chunks) == 0 {
+		return in.order.held[0].round
+	}
+	return in.chunks[0].round
+}
+
 // head is the next record of a queue that is not empty.
-func (in *input) head() *record.Record { return &in.chunks[0].recs[in.at] }
+func (in *input) head() *record.Record {
+	if len(in.chunks) == 0 {
+		return in.order.held[0].rec
+	}
+	return &in.chunks[0].recs[in.at]
+}
 
 // pop drops the head; it returns a chunk that is used up by it, or nil.
 func (in *input) pop() []record.Record {
+	if len(in.chunks) == 0 {
+		in.epoch = in.order.held[0].rec.LeaderEpoch
+		in.order.take()
+		in.count--
+		return nil
+	}
 	c := &in.chunks[0]
 	in.next = c.recs[in.at].Offset + 1
 	in.epoch = c.recs[in.at].LeaderEpoch
@@ -124,8 +212,75 @@ func (t *Task) Seek(i int, offset int64) { t.inputs[i].next = offset }
 // something was taken or set by Seek.
 func (t *Task) Offsets(yield func(tp record.TopicPartition, next int64, epoch int32)) {
 	for _, in := range t.inputs {
-		if in.next >= 0 {
-			yield(in.tp, in.next, in.epoch)
+		if in.order != nil && in.order.seen > 0 && len(in.chunks) == 0 {
+			in.next = in.order.first()
+		}
+		if next, epoch := t.lowWater(in); next >= 0 {
+			yield(in.tp, next, epoch)
 		}
 	}
+}
+
+// InputMetadata is what to commit with the offset of one input, behind Metadata.
+func (t *Task) InputMetadata(tp record.TopicPartition) string {
+	for _, in := range t.inputs {
+		if in.tp == tp && in.order != nil {
+			return in.order.metadata(t.putOffFrom(in))
+		}
+	}
+	return ""
+}
+
+// putOffFrom is the offset of the first record of an input that is put off, never
+// if there is none: it counts as not taken.
+func (t *Task) putOffFrom(in *input) int64 {
+	first := int64(never)
+	if t.pending != nil {
+		for p := t.pending.first; p != nil; p = p.next {
+			if p.had && p.meta.Topic == in.tp.Topic {
+				first = min(first, p.rec.Offset)
+			}
+		}
+	}
+	return first
+}
+
+// RecallInput takes back what was committed with the offset of input i.
+func (t *Task) RecallInput(i int, metadata string) {
+	t.Recall(metadata)
+	if o := t.inputs[i].order; o != nil {
+		o.recall(metadata, t.Now().UnixMilli())
+	}
+}
+
+// Forget gives up waiting for tasks that have been silent for too long. The worker
+// calls it while the task waits.
+func (t *Task) Forget() {
+	now := t.Now().UnixMilli()
+	for _, in := range t.inputs {
+		if in.order == nil {
+			continue
+		}
+		if lost, any := in.order.forget(now); any {
+			t.Logger().Warn("a task that writes here has been silent: going on without waiting for it, so records may come out of order",
+				"task", t.cfg.ID, "topic", in.tp.Topic, "writer", lost)
+		}
+	}
+}
+
+// Orders reports whether the input waits for slower tasks, and so must be fetched
+// however much of it is held.
+func (t *Task) Orders(i int) bool {
+	o := t.inputs[i].order
+	return o != nil && (o.waits != never || o.seen < o.again)
+}
+
+// unsettled reports whether an input must go on before offsets can be committed.
+func (t *Task) unsettled() bool {
+	for _, in := range t.inputs {
+		if in.order != nil && in.order.unsettled() {
+			return true
+		}
+	}
+	return false
 }

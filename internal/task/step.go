@@ -1,10 +1,12 @@
 package task
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/leatstream/leat/internal/invariant"
 	"github.com/leatstream/leat/internal/record"
@@ -15,6 +17,11 @@ import (
 // An error is fatal to the task: the record stays uncommitted.
 func (t *Task) Step(limit int) (int, error) {
 	n := 0
+	if t.ordered {
+		if err := t.catchUpTime(); err != nil {
+			return 0, err
+		}
+	}
 	for n < limit {
 		before := n
 		err := t.run(&n, limit)
@@ -27,6 +34,9 @@ func (t *Task) Step(limit int) (int, error) {
 		if n == before {
 			break
 		}
+		if t.idle != nil {
+			t.took()
+		}
 		if t.commitSoon {
 			break
 		}
@@ -34,18 +44,35 @@ func (t *Task) Step(limit int) (int, error) {
 	return n, nil
 }
 
+// StepInput takes one record, of the given input, whatever the others hold. It is
+// for a driver that has an order of its own.
+func (t *Task) StepInput(i int) error {
+	t.only = i
+	_, err := t.Step(1)
+	t.only = -1
+	return err
+}
+
 // run processes records until one fails or nothing is left. A panic of the
 // user's function is caught here, once for a run rather than once for a record.
 func (t *Task) run(n *int, limit int) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = t.failed(panicError(r))
+			err = t.failed(panicError(r), 0)
 			if err == nil {
 				t.advance(t.currentInput(), n)
 			}
 		}
 	}()
-	for *n < limit && !t.commitSoon {
+	for *n < limit && !t.commitSoon || t.ordered && t.unsettled() {
+		if t.pending != nil {
+			if err := t.settle(); err != nil {
+				return err
+			}
+			if t.pending.closed() {
+				return nil
+			}
+		}
 		in, _ := t.choose()
 		if in == nil {
 			return nil
@@ -53,9 +80,12 @@ func (t *Task) run(n *int, limit int) (err error) {
 		rec := in.head()
 		t.begin(in, rec)
 		if err := t.process(in, rec); err != nil {
-			if err := t.failed(err); err != nil {
+			if err := t.failed(err, 0); err != nil {
 				return err
 			}
+		}
+		if t.ended != nil {
+			return t.ended
 		}
 		t.advance(in, n)
 		if t.streamTime >= t.nextStream {
@@ -69,12 +99,22 @@ func (t *Task) run(n *int, limit int) (err error) {
 
 func (t *Task) begin(in *input, rec *record.Record) {
 	t.current = rec
+	t.told = t.told[:0]
 	t.meta = record.Meta{Topic: in.tp.Topic, Partition: in.tp.Partition, Offset: rec.Offset, Headers: rec.Headers}
 }
 
 func (t *Task) process(in *input, rec *record.Record) error {
+	if in.stamps != nil {
+		if err := in.stamps.taken(rec); err != nil {
+			return stampError(in.tp.Topic, err)
+		}
+	}
 	if rec.Time < 0 {
-		t.stats.Drops.Count("Source("+in.tp.Topic+")", DropTimestamp)
+		t.Drop("Source("+in.tp.Topic+")", DropTimestamp)
+		return nil
+	}
+	if rec.Time > t.future && t.tooFarAhead(rec.Time) {
+		t.Drop("Source("+in.tp.Topic+")", DropFuture)
 		return nil
 	}
 	before := t.streamTime
@@ -84,6 +124,17 @@ func (t *Task) process(in *input, rec *record.Record) error {
 		t.streamTime = before // its time may be garbage too
 	}
 	return err
+}
+
+// tooFarAhead reports whether a timestamp is beyond the bound. The clock only goes
+// forward, so what it has allowed once need not be asked again.
+func (t *Task) tooFarAhead(ms int64) bool {
+	if t.cfg.MaxFuture <= 0 {
+		t.future = never
+		return false
+	}
+	t.future = t.Now().UnixMilli() + t.cfg.MaxFuture
+	return ms > t.future
 }
 
 func undecodable(err error) bool {
@@ -110,10 +161,11 @@ func (t *Task) currentInput() *input {
 	return nil
 }
 
-// Failed settles the failure of a node: nil means that the record is lost for that
-// node and the others go on. Any other error ends the task, and is passed on
-// unchanged by the nodes before.
-func (t *Task) Failed(operator string, err error) error {
+// Failed settles the failure of a node, at the given attempt: nil means that the
+// record is lost for that node and the others go on, ErrRetry that the node is to
+// be called again. Any other error ends the task, and is passed on unchanged by
+// the nodes before.
+func (t *Task) Failed(operator string, err error, attempt int) error {
 	if t.ended != nil {
 		return err // settled
 	}
@@ -121,17 +173,40 @@ func (t *Task) Failed(operator string, err error) error {
 	if !errors.As(err, &op) {
 		err = &OpError{Operator: operator, Kind: FailedProcess, Err: err}
 	}
-	return t.failed(err)
+	return t.failed(err, attempt)
 }
 
-// Panicked is Failed for a panic that was recovered.
-func (t *Task) Panicked(operator string, recovered any) error {
-	return t.Failed(operator, panicError(recovered))
+// ErrRetry asks for another call.
+var ErrRetry = errors.New("retry")
+
+// Panicked is an error for a panic that was recovered. A panic of leat's own goes
+// on.
+func Panicked(recovered any) error { return panicError(recovered) }
+
+// backOff waits before another attempt, twice as long each time. The worker waits
+// with it, and so do its other tasks.
+func (t *Task) backOff(attempt int) error {
+	d := min(t.cfg.Backoff<<min(attempt-1, 20), maxBackoff)
+	if t.cfg.Wait != nil {
+		t.cfg.Wait(d)
+		return nil
+	}
+	timer := t.cfg.Clock.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+		return nil
+	case <-t.Context().Done():
+		return t.end(t.Context().Err())
+	}
 }
 
-// failed asks the policy what to do about the record in process, and does it.
-func (t *Task) failed(err error) error {
-	f := &Failure{Task: t.cfg.ID, Kind: FailedProcess, Topic: t.meta.Topic, Partition: t.meta.Partition, Offset: t.meta.Offset, Err: err}
+const maxBackoff = 10 * time.Second
+
+// failed asks the policy what to do about the record in process, and does it. An
+// attempt of 0 can't be made again.
+func (t *Task) failed(err error, attempt int) error {
+	f := &Failure{Task: t.cfg.ID, Kind: FailedProcess, Topic: t.meta.Topic, Partition: t.meta.Partition, Offset: t.meta.Offset, Err: err, Attempt: max(attempt, 1)}
 	if t.current != nil {
 		f.Time = t.current.Time
 	}
@@ -149,14 +224,18 @@ func (t *Task) failed(err error) error {
 	}
 	action, stop := t.cfg.OnFailure(f)
 	switch action {
+	case Retry:
+		if f.Kind == FailedProcess && attempt > 0 {
+			return cmp.Or(t.backOff(attempt), ErrRetry)
+		}
 	case Skip:
-		t.stats.Drops.Count(f.label(), f.Kind.reason())
+		t.count(f.label(), f.Kind.reason())
 		return nil
 	case DeadLetter:
-		t.stats.Drops.Count(f.label(), f.Kind.reason())
-		return t.end(t.deadLetter(f))
+		t.count(f.label(), f.Kind.reason())
+		return t.end(t.deadLetter(f.Kind.String(), f.Err.Error(), f.label()))
 	}
-	return t.end(stop)
+	return t.end(cmp.Or(stop, error(f)))
 }
 
 // end keeps the error that ends the task, if it is one.

@@ -3,7 +3,10 @@ package topology
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
+
+	"github.com/leatstream/leat/topic"
 )
 
 // Kind tells what a node does at the border of its sub-topology.
@@ -31,6 +34,12 @@ type Node struct {
 	// Copartitioned says that its inputs must agree on the number of
 	// partitions, since it brings together records of one key.
 	Copartitioned bool
+	// First says that a source is read to its end, as of the start of a task,
+	// before the task takes records of others.
+	First bool
+	// Idle is the silence of a source after which the wall clock moves stream
+	// time on; 0 is never.
+	Idle time.Duration
 }
 
 // Label names the node in errors, metrics and Describe: "Count(counts)".
@@ -57,6 +66,9 @@ type Topic struct {
 	Partitions int    // asked for by the user; 0: derived
 	At         string // where it was first used
 	Types      string // Go types of key and value, for the check of a second use
+	// Pattern, of a source, stands for all topics whose names match it.
+	Pattern *regexp.Regexp
+	Start   topic.Start // where reading begins
 }
 
 // Physical is the topic's name on the broker.
@@ -77,6 +89,10 @@ const (
 	Session  StoreKind = "session"
 	Join     StoreKind = "join"
 	GlobalKV StoreKind = "global"
+	Timers   StoreKind = "timers"
+	Buffer   StoreKind = "buffer"
+	// Versioned keeps the versions of each row for a time.
+	Versioned StoreKind = "versioned"
 )
 
 // Logging tells where the truth of a store is kept.
@@ -95,7 +111,13 @@ type Store struct {
 	Kind      StoreKind
 	Logging   Logging
 	Input     *Topic        // with FromInput
-	Retention time.Duration // of windows, sessions and join buffers; 0: for ever
+	Retention time.Duration // of windows, sessions and join buffers, the history of versions; 0: for ever
+	TTL       time.Duration // the life of a row; 0: for ever
+	WallTTL   bool          // TTL goes by the time of writing, not by timestamps
+	Capacity  int           // rows for each task; 0: no bound
+	InMemory  bool          // not on disk
+	OnDemand  bool          // Kafka Streams would make none before it is needed
+	Owned     bool          // written by the operator it belongs to, read by processors
 	At        string
 }
 
@@ -160,6 +182,9 @@ func (g *Graph) Topic(want Topic) *Topic {
 		if t.Types != want.Types {
 			g.Fail(want.At, "topic %q holds %s here and %s at %s; use one declaration of it in both places", t.Name, want.Types, t.Types, t.At)
 		}
+		if t.Start != want.Start || (t.Pattern == nil) != (want.Pattern == nil) {
+			g.Fail(want.At, "topic %q is declared otherwise here than at %s; use one declaration of it in both places", t.Name, t.At)
+		}
 		return t
 	}
 	t := &want
@@ -181,9 +206,23 @@ func (g *Graph) Store(s Store) *Store {
 	return p
 }
 
+// Users are the nodes that read or write a store, in the order they were added.
+func (g *Graph) Users(s *Store) []*Node {
+	var users []*Node
+	for _, n := range g.Nodes {
+		for _, used := range n.Stores {
+			if used == s {
+				users = append(users, n)
+			}
+		}
+	}
+	return users
+}
+
 // Check returns every mistake found, joined, or nil.
 func (g *Graph) Check() error {
 	errs := append([]error(nil), g.errs...)
+	errs = append(errs, g.checkPatterns()...)
 	sources := 0
 	for _, n := range g.Nodes {
 		if n.Kind == Source || n.Kind == Global {

@@ -120,11 +120,17 @@ func (g *Graph) Resolve(app string, external Counts) (Counts, error) {
 	for _, n := range g.Nodes {
 		if (n.Kind == Source || n.Kind == Global) && n.Topic.Role == External {
 			c := external[n.Topic.Physical(app)]
+			if n.Topic.Pattern != nil {
+				continue
+			}
 			if c <= 0 {
 				return nil, &CountError{n, fmt.Sprintf("source topic %q does not exist", n.Topic.Name)}
 			}
 			counts[n.Topic.Physical(app)] = c
 		}
+	}
+	if err := g.expand(app, external, counts); err != nil {
+		return nil, err
 	}
 	// A repartition topic may feed another, so go on until nothing changes.
 	for changed := true; changed; {
@@ -159,9 +165,9 @@ func (g *Graph) derive(app string, t *Topic, subs []*Subtopology, counts Counts)
 			// A count that is given (by the user or by an external topic)
 			// binds the derived ones beside it.
 			if f.Role == External || f.Partitions > 0 {
-				return max(counts[f.Physical(app)], f.Partitions)
+				return max(f.count(app, counts), f.Partitions)
 			}
-			c = max(c, counts[f.Physical(app)])
+			c = max(c, f.count(app, counts))
 		}
 	}
 	for _, s := range subs {
@@ -170,7 +176,7 @@ func (g *Graph) derive(app string, t *Topic, subs []*Subtopology, counts Counts)
 				continue
 			}
 			for _, src := range s.Sources {
-				c = max(c, counts[src.Topic.Physical(app)])
+				c = max(c, src.Topic.count(app, counts))
 			}
 		}
 	}
@@ -203,12 +209,14 @@ func (g *Graph) checkCounts(app string, counts Counts) error {
 		if !n.Copartitioned {
 			continue
 		}
-		topics := g.sourceTopics(n)
-		for _, t := range topics[1:] {
-			a, b := counts[topics[0].Physical(app)], counts[t.Physical(app)]
-			if a != b {
+		var names []string
+		for _, t := range g.sourceTopics(n) {
+			names = append(names, t.Names(app, counts)...)
+		}
+		for i := 1; i < len(names); i++ {
+			if a, b := counts[names[0]], counts[names[i]]; a != b {
 				return &CountError{n, fmt.Sprintf("its inputs must have the same number of partitions, but %q has %d and %q has %d; put Repartition before it on one side, with topic.Partitions of the other's number",
-					topics[0].Physical(app), a, t.Physical(app), b)}
+					names[0], a, names[i], b)}
 			}
 		}
 	}
@@ -220,7 +228,7 @@ func (g *Graph) checkCounts(app string, counts Counts) error {
 func (s *Subtopology) Tasks(app string, counts Counts) int {
 	n := 0
 	for _, src := range s.Sources {
-		n = max(n, counts[src.Topic.Physical(app)])
+		n = max(n, src.Topic.count(app, counts))
 	}
 	return n
 }

@@ -126,8 +126,10 @@ func (w *worker) commitOffsets(ctx context.Context, units []*unit) error {
 	for _, u := range units {
 		meta := u.task.Metadata()
 		u.task.Offsets(func(tp record.TopicPartition, next int64, epoch int32) {
-			if u.figures[u.index[tp]].committed.Load() != next {
-				w.offsets = append(w.offsets, client.Offset{TopicPartition: tp, Next: next, LeaderEpoch: epoch, Metadata: meta})
+			i, own := u.index[tp], u.task.InputMetadata(tp)
+			if u.figures[i].committed.Load() != next || u.metadata[i] != own {
+				u.metadata[i] = own
+				w.offsets = append(w.offsets, client.Offset{TopicPartition: tp, Next: next, LeaderEpoch: epoch, Metadata: meta + own})
 			}
 		})
 	}

@@ -61,6 +61,17 @@ type Config struct {
 	OnFailure func(*task.Failure) (task.Action, error)
 	// DeadLetters is the topic for records that OnFailure sends there.
 	DeadLetters string
+	// Backoff is the wait before a function that failed is called again, the
+	// first time.
+	Backoff time.Duration
+	// OnDrop decides what becomes of a record that an operator drops.
+	OnDrop func(*task.Dropped) (task.Action, error)
+	// HoldBytes is how many bytes of records, about, may wait for slower tasks
+	// behind the repartition topics. The default is 256 MiB.
+	HoldBytes int64
+	// MaxFuture is how far ahead of the wall clock a timestamp may be; 0 is no
+	// bound.
+	MaxFuture time.Duration
 
 	// Replication is the number of replicas of internal topics; 0 leaves it to
 	// the cluster.
@@ -71,6 +82,9 @@ type Config struct {
 	// TopicTimeout is how long Run waits for topics that aren't there; 0 means
 	// 60 s, negative not at all.
 	TopicTimeout time.Duration
+	// TopicsEvery is how often topics that match a pattern are looked up; 0
+	// means every 30 s.
+	TopicsEvery time.Duration
 	// StopTimeout is how long the last commit may take when Run ends; 0 means
 	// 30 s.
 	StopTimeout time.Duration
@@ -119,8 +133,10 @@ func (c Config) withDefaults() (Config, error) {
 		c.Instance, _ = os.Hostname()
 	}
 	setDefault(&c.Workers, runtime.GOMAXPROCS(0))
+	setDefault(&c.TopicsEvery, 30*time.Second)
 	setDefault(&c.CommitInterval, 30*time.Second)
 	setDefault(&c.BufferedRecords, 20_000)
+	setDefault(&c.HoldBytes, 256<<20)
 	setDefault(&c.CacheBytes, 64<<20)
 	setDefault(&c.StartTimeout, 30*time.Second)
 	setDefault(&c.TopicTimeout, 60*time.Second)

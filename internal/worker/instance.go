@@ -32,6 +32,9 @@ type Instance struct {
 	workers  []*worker
 	prober   *prober
 	purge    *purger
+	sizes    sizes
+	orders   orders
+	flow     *task.Flow
 
 	restorers sync.WaitGroup
 	turns     chan struct{} // holds a token for each task being restored
@@ -109,9 +112,10 @@ func (in *Instance) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("worker: metrics: %w", err)
 	}
 	defer unregister()
-	if len(in.layout.topics) == 0 { // global tables only: nothing to share
+	if len(in.layout.topics) == 0 { // global tables only, or no topic matches yet: nothing to share
 		close(in.joined)
 		in.setPhase(Running)
+		go in.watchTopics(in.ctx)
 		in.globals.follow(in.ctx)
 		<-in.ctx.Done()
 		return nil
@@ -138,6 +142,7 @@ func (in *Instance) work() error {
 	background.Go(func() { in.purge.run(in.ctx) })
 	background.Go(func() { in.globals.follow(in.ctx) })
 	background.Go(func() { in.poll(in.ctx) })
+	background.Go(func() { in.watchTopics(in.ctx) })
 	<-in.ctx.Done()
 
 	in.setPhase(Stopping)
@@ -165,7 +170,7 @@ func (in *Instance) work() error {
 func (in *Instance) join() error {
 	defer close(in.joined)
 	g, err := client.Join(in.cfg.Client, client.GroupConfig{
-		Group: in.cfg.App, Topics: in.layout.topics, Reset: in.cfg.Reset,
+		Group: in.cfg.App, Topics: in.layout.topics, Reset: in.cfg.Reset, Starts: in.layout.starts,
 		Assign: in.assign, UserData: in.subscription,
 		OnAssigned: in.assigned, OnRevoked: in.revoked, OnLost: in.lost, OnLapsed: in.lapsed,
 		SessionTimeout:    in.cfg.SessionTimeout,

@@ -11,6 +11,7 @@ import (
 	"github.com/leatstream/leat/internal/record"
 	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
+	"github.com/leatstream/leat/topic"
 )
 
 // layout is which tasks there are and which partitions belong to which, made
@@ -22,7 +23,8 @@ type layout struct {
 	hash   uint64 // of the topology
 	inputs map[task.ID][]record.TopicPartition
 	owner  map[record.TopicPartition]task.ID
-	topics []string // sources of tasks, sorted
+	topics []string               // sources of tasks, sorted
+	starts map[string]topic.Start // of those topics that don't begin as the others do
 }
 
 func newLayout(app string, g *topology.Graph, counts topology.Counts) *layout {
@@ -30,19 +32,25 @@ func newLayout(app string, g *topology.Graph, counts topology.Counts) *layout {
 		app: app, subs: g.Subtopologies(), counts: counts,
 		inputs: make(map[task.ID][]record.TopicPartition),
 		owner:  make(map[record.TopicPartition]task.ID),
+		starts: make(map[string]topic.Start),
 	}
 	h := fnv.New64a()
 	h.Write([]byte(g.Describe()))
+	if g.HasPatterns() {
+		// Instances that know of different topics can't share tasks out.
+		for _, sub := range l.subs {
+			fmt.Fprintln(h, sourceTopics(sub, app, counts))
+		}
+	}
 	l.hash = h.Sum64()
 	for _, sub := range l.subs {
 		for n := range sub.Tasks(app, counts) {
 			id := task.ID{Sub: sub.Index, Partition: int32(n)}
-			for _, src := range sub.Sources {
-				topic := src.Topic.Physical(app)
-				if n >= counts[topic] {
+			for _, name := range sourceTopics(sub, app, counts) {
+				if n >= counts[name] {
 					continue // fewer partitions than its siblings
 				}
-				tp := record.TopicPartition{Topic: topic, Partition: int32(n)}
+				tp := record.TopicPartition{Topic: name, Partition: int32(n)}
 				if _, ok := l.owner[tp]; ok {
 					continue // two nodes read it
 				}
@@ -50,13 +58,27 @@ func newLayout(app string, g *topology.Graph, counts topology.Counts) *layout {
 				l.owner[tp] = id
 			}
 		}
+		l.topics = append(l.topics, sourceTopics(sub, app, counts)...)
 		for _, src := range sub.Sources {
-			l.topics = append(l.topics, src.Topic.Physical(app))
+			for _, name := range src.Topic.Names(app, counts) {
+				if src.Topic.Start != (topic.Start{}) {
+					l.starts[name] = src.Topic.Start
+				}
+			}
 		}
 	}
 	slices.Sort(l.topics)
 	l.topics = slices.Compact(l.topics)
 	return l
+}
+
+// sourceTopics are the topics that the sources of a sub-topology read.
+func sourceTopics(sub *topology.Subtopology, app string, counts topology.Counts) []string {
+	var topics []string
+	for _, src := range sub.Sources {
+		topics = append(topics, src.Topic.Names(app, counts)...)
+	}
+	return topics
 }
 
 // assignSubs describes the sub-topologies to package assign.
@@ -184,7 +206,7 @@ func (l *layout) internalTopics(g *topology.Graph, replication int16) []client.N
 func external(g *topology.Graph, app string) []string {
 	var names []string
 	for _, n := range g.Nodes {
-		if n.Topic != nil && n.Topic.Role == topology.External {
+		if n.Topic != nil && n.Topic.Role == topology.External && n.Topic.Pattern == nil {
 			names = append(names, n.Topic.Physical(app))
 		}
 	}

@@ -19,6 +19,7 @@ type worker struct {
 
 	nextCommit time.Time
 	fenced     bool // its last commit was refused: others may run its tasks by now
+	holding    bool // it would commit, but for calls that are under way
 	quit       bool
 
 	// A commit that can't get through keeps the worker from giving tasks up.
@@ -99,8 +100,8 @@ func (w *worker) add(d *delivery) {
 	f.position.Store(d.batch.Next)
 	f.end.Store(max(f.end.Load(), d.batch.HighWatermark))
 	u.behind[d.input] = time.Time{}
-	u.task.Add(d.input, d.batch.Records, d.round)
-	if !u.paused[d.input] && int64(u.task.Buffered(d.input)) > pauseFactor*u.room(w.in.cfg.BufferedRecords) {
+	u.buffered.Add(int64(u.task.Add(d.input, d.batch.Records, d.round) - len(d.batch.Records)))
+	if !u.task.Orders(d.input) && !u.paused[d.input] && int64(u.task.Buffered(d.input)) > pauseFactor*u.room(w.in.cfg.BufferedRecords) {
 		u.paused[d.input] = true
 		w.in.group.Pause(u.inputs[d.input : d.input+1])
 	}
@@ -114,7 +115,7 @@ const pauseFactor = 4
 
 // stepUnit runs a task for a while and reports whether it did anything.
 func (w *worker) stepUnit(u *unit) bool {
-	if u.failed || u.ctx.Err() != nil {
+	if u.failed || u.ctx.Err() != nil || u.task.HeldBack() {
 		return false
 	}
 	began := w.in.cfg.Clock.Now()
@@ -137,6 +138,10 @@ func (w *worker) stepUnit(u *unit) bool {
 			return false
 		}
 	}
+	if err := w.tell(u); err != nil {
+		w.fail(u, err)
+		return false
+	}
 	w.refill(u, done > 0)
 	if done > 0 {
 		w.in.process.add(w.in.cfg.Clock.Now().Sub(began), done)
@@ -147,14 +152,15 @@ func (w *worker) stepUnit(u *unit) bool {
 // refill sees to it that a task gets the records it can go on with.
 func (w *worker) refill(u *unit, progress bool) {
 	for i, paused := range u.paused {
-		if paused && int64(u.task.Buffered(i)) < u.room(w.in.cfg.BufferedRecords) {
+		if paused && (u.task.Orders(i) || int64(u.task.Buffered(i)) < u.room(w.in.cfg.BufferedRecords)) {
 			u.paused[i] = false
 			w.in.group.Resume(u.inputs[i : i+1])
 		}
 	}
-	blocked := len(u.inputs) > 1 && u.task.Waiting()
+	blocked := u.task.Waiting()
 	if blocked {
-		w.ask(u)
+		u.task.Forget()
+		w.ask(u, u.task.Unconfirmed)
 	} else {
 		u.since = time.Time{}
 	}
@@ -195,7 +201,7 @@ func (w *worker) maybeCommit(ctx context.Context) {
 	for _, u := range w.units {
 		due = due || u.task.CommitRequested() && !u.failed
 	}
-	if !due {
+	if !due || !w.settled() {
 		return
 	}
 	err := w.commitForNow(ctx)
@@ -222,6 +228,24 @@ func (w *worker) maybeCommit(ctx context.Context) {
 	}
 }
 
+// settled reports whether all tasks can commit. One that has calls under way takes
+// no records until they have returned; the others go on meanwhile, and the commit
+// comes a little later.
+func (w *worker) settled() bool {
+	w.holding = false
+	for _, u := range w.units {
+		if !u.failed && !u.task.Hold() {
+			w.holding = true
+		}
+	}
+	if !w.holding {
+		for _, u := range w.units {
+			u.task.Release()
+		}
+	}
+	return !w.holding
+}
+
 // commitForNow commits all tasks, unless it is interrupted.
 func (w *worker) commitForNow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -246,8 +270,8 @@ func (w *worker) interrupt() {
 func (w *worker) idleFor() time.Duration {
 	now := w.in.cfg.Clock.Now()
 	until := w.nextCommit
-	if len(w.units) == 0 {
-		until = now.Add(time.Hour)
+	if len(w.units) == 0 || w.holding {
+		until = now.Add(time.Hour) // a call that returns wakes it
 	}
 	for _, u := range w.units {
 		if u.failed || w.fenced || u.ctx.Err() != nil {
@@ -256,11 +280,25 @@ func (w *worker) idleFor() time.Duration {
 		if due, ok := u.task.NextPunctuation(); ok && due.Before(until) {
 			until = due
 		}
+		if u.task.Behind() {
+			until = earlier(until, now.Add(tellEvery))
+		}
 		if u.blocked.Load() && !u.asking && u.askNext.Before(until) {
 			until = u.askNext
 		}
 	}
 	return max(until.Sub(now), 0)
+}
+
+// tellEvery is how soon a task that works off a backlog is looked at again, for
+// those that wait for what it tells, or for what it is waiting for itself.
+const tellEvery = 100 * time.Millisecond
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // adopt takes a task that has been prepared.
@@ -272,6 +310,13 @@ func (w *worker) adopt(u *unit) {
 // them. What can't be committed is processed again by the next owner.
 func (w *worker) retire(ctx context.Context, units []*unit, commit bool) {
 	if commit {
+		for _, u := range units {
+			// What could be left to the next owner isn't, where there is time:
+			// it would make the same calls again. An error comes up again.
+			if !u.failed && !u.closed {
+				_ = u.task.Settle(ctx)
+			}
+		}
 		var fatal *fatalError
 		switch err := w.commit(ctx, units); {
 		case errors.As(err, &fatal):

@@ -97,3 +97,14 @@ func (in *Instance) wakePoll() {
 	default:
 	}
 }
+
+// wakeWorker makes the worker of a unit look at its tasks. Any goroutine may call
+// it.
+func (in *Instance) wakeWorker(u *unit) {
+	in.mu.Lock()
+	w := u.worker
+	in.mu.Unlock()
+	if w != nil {
+		w.box.ring()
+	}
+}

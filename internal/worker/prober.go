@@ -127,8 +127,8 @@ const (
 	doubtful = time.Second
 )
 
-// ask asks about the empty inputs of a task that waits for them.
-func (w *worker) ask(u *unit) {
+// ask asks about empty inputs of a task that waits for them.
+func (w *worker) ask(u *unit, empty func(yield func(i int))) {
 	now := w.in.cfg.Clock.Now()
 	if u.since.IsZero() {
 		u.since = now
@@ -137,7 +137,7 @@ func (w *worker) ask(u *unit) {
 		return
 	}
 	q := question{unit: u, worker: w, round: w.in.round.Load()}
-	u.task.Unconfirmed(func(i int) {
+	empty(func(i int) {
 		if since := u.behind[i]; !since.IsZero() && now.Sub(since) >= doubtful {
 			q = question{unit: u, worker: w, skip: true, inputs: []int{i}, from: u.figures[i].position.Load()}
 			u.behind[i] = now
@@ -171,6 +171,7 @@ func (w *worker) answer(q question, ends map[record.TopicPartition]int64) {
 		}
 		f := &u.figures[i]
 		f.end.Store(end)
+		u.task.Bound(i, end)
 		switch {
 		case f.position.Load() < end:
 			if u.behind[i].IsZero() {

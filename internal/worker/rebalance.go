@@ -10,6 +10,7 @@ import (
 	"github.com/leatstream/leat/internal/client"
 	"github.com/leatstream/leat/internal/record"
 	"github.com/leatstream/leat/internal/task"
+	"github.com/leatstream/leat/topic"
 )
 
 // subscription is what the leader is told about this instance.
@@ -57,12 +58,22 @@ func (in *Instance) assigned(as []client.Assigned) {
 		in.mu.Unlock()
 		return
 	}
+	var missing []record.TopicPartition
+	defer func() {
+		if len(missing) > 0 {
+			in.fail(fmt.Errorf("worker: application %s has committed nothing of %v, and is to begin only where it has (topic.FromCommitted): set the offsets, or let it begin elsewhere", in.cfg.App, missing))
+		}
+	}()
 	for _, a := range as {
 		id, ok := in.layout.owner[a.TopicPartition]
 		if !ok {
 			// It got partitions since this instance has started, or a leader
 			// of a later version knows of more.
 			in.log.warn("assigned a partition that belongs to no task of this topology", "partition", a.TopicPartition)
+			continue
+		}
+		if a.Committed.Offset < 0 && in.layout.starts[a.Topic].From == topic.Committed {
+			missing = append(missing, a.TopicPartition)
 			continue
 		}
 		u := in.units[id]

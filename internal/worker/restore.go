@@ -84,11 +84,13 @@ func (in *Instance) open(u *unit) error {
 	}
 	u.session = in.client.Session(u.ctx, len(in.cfg.Plan.Graph.Stores))
 	cfg := task.Config{
-		ID: u.id, App: in.cfg.App, Plan: in.cfg.Plan, Sub: u.sub, Counts: in.layout.counts,
+		ID: u.id, App: in.cfg.App, Plan: in.cfg.Plan, Sub: u.sub, Counts: in.layout.counts, Partitions: in.partitions, Wake: func() { in.wakeWorker(u) },
 		DB: u.db, Out: u.session, Globals: in.globals.states,
 		Clock: in.cfg.Clock, Logger: in.cfg.Logger, Context: u.ctx,
 		CacheBytes: in.cfg.CacheBytes / int64(max(len(in.layout.inputs), 1)),
 		OnFailure:  in.cfg.OnFailure, DeadLetters: in.cfg.DeadLetters,
+		Peers: in.orders.peers, Feeds: in.orders.feeds[u.id.Sub], Flow: in.flow,
+		OnDrop: in.cfg.OnDrop, Backoff: in.cfg.Backoff, MaxFuture: in.cfg.MaxFuture.Milliseconds(),
 		Eager: in.cfg.MaxTaskIdle < 0, Recycle: in.group.Recycle,
 	}
 	if u.task, err = task.New(cfg); err != nil {
@@ -98,7 +100,7 @@ func (in *Instance) open(u *unit) error {
 	for i, tp := range u.inputs {
 		a := u.begin[tp]
 		u.task.Seek(i, a.Position)
-		u.task.Recall(a.Metadata)
+		u.task.RecallInput(i, a.Metadata)
 		u.figures[i].position.Store(a.Position)
 		u.figures[i].committed.Store(a.Offset)
 	}

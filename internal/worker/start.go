@@ -11,6 +11,7 @@ import (
 	"github.com/leatstream/leat/internal/assign"
 	"github.com/leatstream/leat/internal/client"
 	"github.com/leatstream/leat/internal/record"
+	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
 )
 
@@ -28,12 +29,17 @@ func (in *Instance) start() error {
 	if err != nil {
 		return err
 	}
+	in.sizes.start(counts)
 	g := in.cfg.Plan.Graph
 	resolved, err := g.Resolve(in.cfg.App, counts)
 	if err != nil {
 		return fmt.Errorf("worker: application %s: %w", in.cfg.App, err)
 	}
 	in.layout = newLayout(in.cfg.App, g, resolved)
+	if !in.cfg.Plan.LikeKafka {
+		in.orders = newOrders(in.layout)
+	}
+	in.flow = task.NewFlow(in.cfg.HoldBytes, in.orders.topics())
 	ctx, cancel = context.WithTimeout(in.ctx, in.cfg.StartTimeout)
 	defer cancel()
 	err = in.retry(ctx, "internal topics", func() error {
@@ -66,7 +72,7 @@ func (in *Instance) awaitTopics(ctx context.Context) (topology.Counts, error) {
 		var found []client.Topic
 		var missing []string
 		err := in.retry(ctx, "topics", func() (err error) {
-			found, missing, err = in.client.Topics(ctx, names...)
+			found, missing, err = in.topics(ctx, names)
 			return err
 		})
 		if err != nil {

@@ -50,6 +50,9 @@ type unit struct {
 	askNext time.Time // no question before
 	since   time.Time // when it began to wait for an empty input, zero if it doesn't
 	behind  []time.Time
+	// What was last committed with the offset of an input that is of that input
+	// alone.
+	metadata []string
 
 	// For others to see.
 	figures  []inputFigures
@@ -75,6 +78,7 @@ func newUnit(ctx context.Context, id task.ID, sub *topology.Subtopology, inputs 
 		prepared: make(chan struct{}),
 		paused:   make([]bool, len(inputs)),
 		behind:   make([]time.Time, len(inputs)),
+		metadata: make([]string, len(inputs)),
 		figures:  make([]inputFigures, len(inputs)),
 	}
 	for i, tp := range inputs {

@@ -13,7 +13,6 @@ import (
 	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
 	"github.com/leatstream/leat/serde"
-	"github.com/leatstream/leat/state"
 	"github.com/leatstream/leat/stream"
 	"github.com/leatstream/leat/topic"
 )
@@ -29,6 +28,8 @@ type Driver struct {
 	t        reporter
 	topology *stream.Topology
 	onError  func(*stream.RecordError) stream.Action
+	onDrop   func(*stream.DroppedRecord) stream.Action
+	future   time.Duration
 	clock    *clock.Manual
 	logger   *slog.Logger
 
@@ -36,6 +37,8 @@ type Driver struct {
 	globals []task.Global
 	topics  map[string]*log
 	queue   []delivery // records on their way to tasks
+	heads   *headQueue // nil: each task has its own order
+	known   map[string]bool // topics that were sent to or written
 	failed  error
 }
 
@@ -67,8 +70,19 @@ func OnError(f func(*stream.RecordError) stream.Action) Option {
 	return func(d *Driver) { d.onError = f }
 }
 
-// DeadLetters is the topic to which a Driver writes records for which OnError
-// returns stream.DeadLetter.
+// OnDrop is [stream.Config.OnDrop].
+func OnDrop(f func(*stream.DroppedRecord) stream.Action) Option {
+	return func(d *Driver) { d.onDrop = f }
+}
+
+// MaxFuture is [stream.Config.MaxFuture]. Without it a Driver takes records of any
+// time, since its clock stands still.
+func MaxFuture(bound time.Duration) Option {
+	return func(d *Driver) { d.future = bound }
+}
+
+// DeadLetters is the topic to which a Driver writes records for which OnError or
+// OnDrop returns stream.DeadLetter.
 const DeadLetters = App + "-dead-letters"
 
 // New returns a driver of a topology, which ends with the test.
@@ -102,7 +116,9 @@ func (d *Driver) start() {
 	plan := d.topology.Plan()
 	external := topology.Counts{}
 	for _, tp := range plan.Graph.Topics {
-		external[tp.Name] = 1
+		if tp.Pattern == nil {
+			external[tp.Name] = 1
+		}
 	}
 	counts, err := plan.Graph.Resolve(App, external)
 	if err != nil {
@@ -117,13 +133,19 @@ func (d *Driver) start() {
 			ID: task.ID{Sub: sub.Index}, App: App, Plan: plan, Sub: sub, Counts: counts,
 			DB: store.NewMem(), Out: &output{d, r}, Globals: d.globals,
 			Clock: d.clock, Logger: d.logger, CacheBytes: 64 << 20,
+			Settled: true,
 			OnFailure: stream.Policy(d.onError), DeadLetters: DeadLetters, Eager: true,
+			OnDrop: stream.DropPolicy(d.onDrop), MaxFuture: d.future.Milliseconds(),
+			Backoff: time.Millisecond, Wait: func(by time.Duration) { d.clock.Advance(by) },
 		})
 		if err != nil {
 			d.t.Fatalf("streamtest: %v", err)
 		}
 		for i, tp := range r.Inputs() {
 			r.inputs[tp.Topic] = i
+		}
+		for name := range d.known {
+			d.attach(r, name)
 		}
 		r.acked = make([]int64, len(r.Changelogs()))
 		for i := range r.acked {
@@ -165,6 +187,13 @@ func (d *Driver) Restart() {
 			r.acked[i] = int64(len(recs))
 		}
 	}
+}
+
+// RestartAfter is Restart with a pause in which nothing runs, but the wall clock.
+func (d *Driver) RestartAfter(pause time.Duration) {
+	d.t.Helper()
+	d.clock.Advance(pause)
+	d.Restart()
 }
 
 func (d *Driver) log(topic string) *log {
@@ -273,6 +302,12 @@ func (d *Driver) run() {
 			d.deliver(next)
 		}
 		d.queue = d.queue[:0]
+		if d.heads != nil {
+			if !d.heads.step() {
+				return
+			}
+			continue
+		}
 		busy := false
 		for _, r := range d.tasks {
 			n, err := r.Step(1)
@@ -289,6 +324,7 @@ func (d *Driver) run() {
 }
 
 func (d *Driver) deliver(next delivery) {
+	d.discover(next.topic)
 	for i, g := range d.topology.Plan().Globals {
 		if g.Node.Topic.Name == next.topic {
 			d.check(d.globals[i].Apply(record.TopicPartition{Topic: next.topic}, []record.Record{next.rec}))
@@ -296,17 +332,23 @@ func (d *Driver) deliver(next delivery) {
 	}
 	for _, r := range d.tasks {
 		if i, ok := r.inputs[next.topic]; ok {
+			if d.heads != nil {
+				d.heads.add(r, i, next.rec)
+				continue
+			}
 			r.Add(i, []record.Record{next.rec}, 0)
 		}
 	}
 }
 
 func (d *Driver) commit(r *running) {
-	if d.failed != nil {
-		return
+	// A task that asks for a commit while it commits has put something off.
+	for again := true; again && d.failed == nil; again = r.CommitRequested() {
+		d.check(r.Flush())
+		if d.failed == nil {
+			d.check(r.Persist(func(changelog int) int64 { return r.acked[changelog] }))
+		}
 	}
-	d.check(r.Flush())
-	d.check(r.Persist(func(changelog int) int64 { return r.acked[changelog] }))
 }
 
 func (d *Driver) check(err error) {
@@ -318,18 +360,6 @@ func (d *Driver) check(err error) {
 	if d.onError == nil {
 		d.t.Fatalf("streamtest: %v", err)
 	}
-}
-
-// Store reads a store by its declaration, as the last record left it.
-func (d *Driver) Store[K, V any](s state.Store[K, V]) *state.KeyValue[K, V] {
-	d.t.Helper()
-	for _, r := range d.tasks {
-		if kv := stream.OpenStore(r.Task, s); kv != nil {
-			return kv
-		}
-	}
-	d.t.Fatalf("streamtest: the topology has no key-value store %q of these types", s.Name())
-	return nil
 }
 
 // Dropped is how many records were dropped for a reason ("late", "null-key",

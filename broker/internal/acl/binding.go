@@ -55,8 +55,8 @@ func (b Binding) Check() error {
 	return nil
 }
 
-// maxOperation is the largest operation there is: TWO_PHASE_COMMIT.
-const maxOperation kmsg.ACLOperation = 15
+// maxOperation is the largest operation that can be stored.
+const maxOperation = kmsg.ACLOperationDescribeTokens
 
 // compare orders bindings.
 func compare(a, b Binding) int {

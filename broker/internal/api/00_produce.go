@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/catalog"
 	"github.com/leatstream/leat/broker/internal/partition"
+	"github.com/leatstream/leat/broker/internal/quota"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
 
@@ -27,9 +29,10 @@ import (
 // v8: errors of records and an error message
 // v9: flexible
 // v10: leader and node in tagged fields, which a single node doesn't need
-// v11, v12: transactions, without a change to the body
+// v11: TRANSACTION_ABORTABLE
+// v12: writing adds a partition to the client's transaction
 // v13: topic ids instead of names
-func (s *Server) produce(r *wire.Request) (wire.Reply, bool, error) {
+func (s *Server) produce(ctx context.Context, r *wire.Request) (wire.Reply, bool, error) {
 	flexible := r.Version >= 9
 	if flexible {
 		if err := r.Flexible(); err != nil {
@@ -43,9 +46,15 @@ func (s *Server) produce(r *wire.Request) (wire.Reply, bool, error) {
 	}
 	img := s.Catalog.Image()
 	for i := range p.topics {
-		s.appendTopic(img, &p.topics[i], p.version >= 13, acks)
+		s.findTopic(r, img, &p.topics[i], p.version >= 13, acks)
 	}
+	if err := s.admit(ctx, p, r); err != nil {
+		return nil, false, err
+	}
+	p.append(s)
 	r.Reusable = true // the logs have copied what they want
+	p.throttle = s.charge(r, quota.ProduceRate, float64(len(r.Body)))
+	r.Mute = p.throttle
 	switch {
 	case acks == 0 && p.failed():
 		return nil, false, errors.New("a batch that is not acknowledged was refused")
@@ -59,13 +68,19 @@ func (s *Server) produce(r *wire.Request) (wire.Reply, bool, error) {
 
 // produced is a Produce request, and then its response.
 type produced struct {
-	version int16
-	topics  []producedTopic
+	version  int16
+	txnID    *string // nil without a transactional id
+	throttle time.Duration
+	topics   []producedTopic
 }
+
+// SetThrottle has the client wait for at least so long.
+func (p *produced) SetThrottle(ms int32) { p.throttle = max(p.throttle, millis(ms)) }
 
 type producedTopic struct {
 	name       string
 	id         catalog.ID
+	found      string // the name of the topic that was found
 	partitions []producedPartition
 }
 
@@ -73,10 +88,12 @@ type producedPartition struct {
 	index   int32
 	records []byte
 
-	log  *partition.Log
-	at   partition.Appended
-	code int16
-	err  *batch.Error // more about code, if there is more
+	target *partition.Log // where they are to go
+	guard  partition.Guard
+	log    *partition.Log // where they have gone
+	at     partition.Appended
+	code   int16
+	err    *batch.Error // more about code, if there is more
 }
 
 // Smallest sizes of the elements of a request's arrays, in bytes.
@@ -88,7 +105,9 @@ const (
 // decode reads the request.
 func (p *produced) decode(body []byte, flexible bool) (acks int16, err error) {
 	c := wire.NewCursor(body, flexible)
-	c.String() // transactional id
+	if id := c.String(); id != nil {
+		p.txnID = new(string(id))
+	}
 	acks = c.Int16()
 	c.Int32() // timeout: nothing here waits for other brokers
 	// The arrays grow as their elements come, so that a length that isn't true
@@ -117,12 +136,16 @@ func (p *produced) decode(body []byte, flexible bool) (acks int16, err error) {
 	return acks, c.Err()
 }
 
-// appendTopic appends the batches of one topic.
-func (s *Server) appendTopic(img *catalog.Image, pt *producedTopic, byID bool, acks int16) {
+// findTopic finds the logs that the batches of one topic go to.
+func (s *Server) findTopic(r *wire.Request, img *catalog.Image, pt *producedTopic, byID bool, acks int16) {
 	t, code := img.Topic(pt.name), kerr.UnknownTopicOrPartition.Code
 	if byID {
 		t, code = img.TopicByID(pt.id), kerr.UnknownTopicID.Code
 	}
+	if t != nil {
+		pt.found = t.Name
+	}
+	denied := !s.mayTopicOr(r, toWrite, t, pt.name)
 	for i := range pt.partitions {
 		p := &pt.partitions[i]
 		p.at = partition.Appended{BaseOffset: -1, LogAppendTime: -1, LogStart: -1}
@@ -130,6 +153,8 @@ func (s *Server) appendTopic(img *catalog.Image, pt *producedTopic, byID bool, a
 		switch {
 		case acks < -1 || acks > 1:
 			p.code = kerr.InvalidRequiredAcks.Code
+		case denied:
+			p.code = topicDenied
 		case t == nil:
 			p.code = code
 		case log == nil:
@@ -137,21 +162,33 @@ func (s *Server) appendTopic(img *catalog.Image, pt *producedTopic, byID bool, a
 		case t.Internal():
 			p.code = kerr.InvalidTopicException.Code
 		default:
-			p.append(s, log, t)
+			p.target = log
 		}
-		p.records = nil
 	}
 }
 
-func (p *producedPartition) append(s *Server, log *partition.Log, t *catalog.Topic) {
-	at, err := log.Append(p.records, partition.AppendArgs{Origin: partition.Client})
+// append appends the batches that nothing speaks against.
+func (p *produced) append(s *Server) {
+	for i := range p.topics {
+		t := &p.topics[i]
+		for j := range t.partitions {
+			if tp := &t.partitions[j]; tp.code == 0 {
+				tp.append(s, t.found)
+			}
+			t.partitions[j].records = nil
+		}
+	}
+}
+
+func (p *producedPartition) append(s *Server, topic string) {
+	at, err := p.target.Append(p.records, partition.AppendArgs{Origin: partition.Client, Guard: p.guard})
 	p.at = at
 	if err == nil {
-		p.log = log
+		p.log = p.target
 		return
 	}
 	p.at.BaseOffset, p.at.LogAppendTime = -1, -1
-	p.fail(s, t.Name, err)
+	p.fail(s, topic, err)
 }
 
 func (p *producedPartition) fail(s *Server, topic string, err error) {
@@ -207,7 +244,7 @@ func (p *produced) AppendTo(dst []byte) []byte {
 		}
 		dst = appendNoTags(dst, flexible)
 	}
-	dst = binary.BigEndian.AppendUint32(dst, 0) // throttle time
+	dst = binary.BigEndian.AppendUint32(dst, uint32(throttleMillis(p.throttle)))
 	return appendNoTags(dst, flexible)
 }
 

@@ -3,12 +3,14 @@ package api
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/leatstream/leat/broker/internal/catalog"
 	"github.com/leatstream/leat/broker/internal/partition"
+	"github.com/leatstream/leat/broker/internal/quota"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
 
@@ -28,18 +30,19 @@ import (
 // cut has taken back
 // v13: topic ids instead of names
 // v14-18: fields for followers and tiered storage
-func (s *Server) fetch(_ *wire.Request, r *kmsg.FetchRequest) wire.Reply {
-	f := &fetched{version: r.Version}
+func (s *Server) fetch(req *wire.Request, r *kmsg.FetchRequest) wire.Reply {
+	f := &fetched{version: r.Version, committed: r.IsolationLevel == readCommitted}
 	if r.SessionID != 0 && r.SessionEpoch > 0 {
 		f.code = kerr.FetchSessionIDNotFound.Code
 		return ready(f)
 	}
-	f.plan(s.Catalog.Image(), r)
+	f.plan(s, req, r)
 	return await(func(ctx context.Context) (wire.Response, error) {
 		if err := f.wait(ctx, s, r); err != nil {
 			return nil, err
 		}
-		f.read(s, int(r.MaxBytes))
+		f.read(s, s.fetchBytes(req, r.MaxBytes))
+		f.throttle = s.charge(req, quota.FetchRate, float64(f.size()))
 		return f, nil
 	})
 }
@@ -48,8 +51,17 @@ func (s *Server) fetch(_ *wire.Request, r *kmsg.FetchRequest) wire.Reply {
 type fetched struct {
 	version int16
 	code    int16
-	topics  []fetchedTopic
+	// Isolation: nothing of open transactions, and which were aborted.
+	committed bool
+	throttle  time.Duration
+	topics    []fetchedTopic
 }
+
+// SetThrottle has the client wait for at least so long.
+func (f *fetched) SetThrottle(ms int32) { f.throttle = max(f.throttle, millis(ms)) }
+
+// Mute leaves a client unread that has fetched more than its quota.
+func (f *fetched) Mute() time.Duration { return f.throttle }
 
 type fetchedTopic struct {
 	name       string
@@ -73,7 +85,8 @@ type fetchedPartition struct {
 }
 
 // plan finds the logs of the request's partitions.
-func (f *fetched) plan(img *catalog.Image, r *kmsg.FetchRequest) {
+func (f *fetched) plan(s *Server, req *wire.Request, r *kmsg.FetchRequest) {
+	img := s.Catalog.Image()
 	f.topics = make([]fetchedTopic, len(r.Topics))
 	for i, rt := range r.Topics {
 		t, code := img.Topic(rt.Topic), kerr.UnknownTopicOrPartition.Code
@@ -82,6 +95,7 @@ func (f *fetched) plan(img *catalog.Image, r *kmsg.FetchRequest) {
 		}
 		ft := &f.topics[i]
 		ft.name, ft.id = rt.Topic, rt.TopicID
+		denied := !s.mayTopicOr(req, toRead, t, rt.Topic)
 		ft.partitions = make([]fetchedPartition, len(rt.Partitions))
 		for j, rp := range rt.Partitions {
 			p := &ft.partitions[j]
@@ -90,6 +104,8 @@ func (f *fetched) plan(img *catalog.Image, r *kmsg.FetchRequest) {
 				p.topic = t.Name
 			}
 			switch {
+			case denied:
+				p.code = topicDenied
 			case t == nil:
 				p.code = code
 			case p.log == nil:
@@ -99,6 +115,16 @@ func (f *fetched) plan(img *catalog.Image, r *kmsg.FetchRequest) {
 			}
 		}
 	}
+}
+
+// size is the number of bytes of records that were found.
+func (f *fetched) size() (n int) {
+	for i := range f.topics {
+		for j := range f.topics[i].partitions {
+			n += f.topics[i].partitions[j].result.Size
+		}
+	}
+	return n
 }
 
 // checkEpochs compares the client's idea of the log's history with the log's.
@@ -151,7 +177,9 @@ func (f *fetched) available(minBytes int) int {
 		switch {
 		case p.offset < b.LogStart || p.offset > b.LogEnd:
 			total = minBytes
-		case p.offset < b.HighWatermark:
+		case f.committed && p.offset < b.LastStable:
+			total += min(p.log.AvailableCommitted(p.offset), max(p.maxBytes, 1))
+		case !f.committed && p.offset < b.HighWatermark:
 			total += min(p.log.Available(p.offset), max(p.maxBytes, 1))
 		}
 		return total < minBytes
@@ -176,9 +204,9 @@ type wake struct {
 	enough  chan struct{}
 }
 
-// Wake counts bytes that became readable.
+// Wake counts bytes that became readable; 0 is to look again.
 func (w *wake) Wake(bytes int) {
-	if left := w.missing.Add(-int64(bytes)); left <= 0 {
+	if left := w.missing.Add(-int64(bytes)); left <= 0 || bytes == 0 {
 		select {
 		case w.enough <- struct{}{}:
 		default:
@@ -233,7 +261,11 @@ func (f *fetched) read(s *Server, maxBytes int) {
 	left := min(maxBytes, maxFetchBytes)
 	minimum := partition.AtLeastOne
 	f.each(func(p *fetchedPartition) bool {
-		res, err := p.log.Read(nil, p.offset, max(0, min(left, p.maxBytes)), minimum)
+		read := p.log.Read
+		if f.committed {
+			read = p.log.ReadCommitted
+		}
+		res, err := read(nil, p.offset, max(0, min(left, p.maxBytes)), minimum)
 		if err != nil {
 			p.code = s.logCode(err, p.topic, p.index)
 			return true

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 
+	"github.com/leatstream/leat/broker/internal/partition"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
 
@@ -13,7 +14,7 @@ import (
 
 // Segments encodes the response.
 func (f *fetched) Segments(scratch []byte) net.Buffers {
-	e := fetchEncoder{buf: scratch[:0], version: f.version, flexible: f.version >= 12}
+	e := fetchEncoder{buf: scratch[:0], version: f.version, committed: f.committed, flexible: f.version >= 12}
 	e.response(f)
 	e.cut()
 	return e.pieces
@@ -28,11 +29,12 @@ func (f *fetched) AppendTo(dst []byte) []byte {
 }
 
 type fetchEncoder struct {
-	version  int16
-	flexible bool
-	buf      []byte
-	from     int // what of buf isn't in pieces yet
-	pieces   net.Buffers
+	version   int16
+	committed bool
+	flexible  bool
+	buf       []byte
+	from      int // what of buf isn't in pieces yet
+	pieces    net.Buffers
 }
 
 // cut makes what was encoded since the last cut a piece. The buffer may move
@@ -49,7 +51,7 @@ func (e *fetchEncoder) int32(v int32) { e.buf = binary.BigEndian.AppendUint32(e.
 func (e *fetchEncoder) int64(v int64) { e.buf = binary.BigEndian.AppendUint64(e.buf, uint64(v)) }
 
 func (e *fetchEncoder) response(f *fetched) {
-	e.int32(0) // throttle time
+	e.int32(throttleMillis(f.throttle))
 	if e.version >= 7 {
 		e.int16(f.code)
 		e.int32(0) // session id: no session
@@ -83,7 +85,7 @@ func (e *fetchEncoder) partition(p *fetchedPartition) {
 	if e.version >= 5 {
 		e.int64(start)
 	}
-	e.buf = wire.AppendArray(e.buf, -1, e.flexible) // aborted transactions: null
+	e.aborted(p.result.Aborted)
 	if e.version >= 11 {
 		e.int32(-1) // preferred replica
 	}
@@ -97,6 +99,20 @@ func (e *fetchEncoder) partition(p *fetchedPartition) {
 		e.pieces = append(e.pieces, p.result.Data...)
 	}
 	e.partitionTags(p)
+}
+
+// aborted encodes the aborted transactions, null for a reader that wants none.
+func (e *fetchEncoder) aborted(list []partition.Aborted) {
+	if !e.committed {
+		e.buf = wire.AppendArray(e.buf, -1, e.flexible)
+		return
+	}
+	e.buf = wire.AppendArray(e.buf, len(list), e.flexible)
+	for _, a := range list {
+		e.int64(a.ProducerID)
+		e.int64(a.FirstOffset)
+		e.buf = appendNoTags(e.buf, e.flexible)
+	}
 }
 
 // divergingEpochTag is the tagged field with the end of the last epoch that

@@ -5,6 +5,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/leatstream/leat/broker/internal/partition"
+	"github.com/leatstream/leat/broker/internal/wire"
 )
 
 // ListOffsets, v1-11: find offsets by time, or by place.
@@ -17,7 +18,7 @@ import (
 // v9: -5, the last tiered record: here none
 // v10: timeout
 // v11: -6, the first record waiting to be tiered: here none
-func (s *Server) listOffsets(r *kmsg.ListOffsetsRequest) kmsg.Response {
+func (s *Server) listOffsets(req *wire.Request, r *kmsg.ListOffsetsRequest) kmsg.Response {
 	resp := r.ResponseKind().(*kmsg.ListOffsetsResponse)
 	img := s.Catalog.Image()
 	for _, rt := range r.Topics {
@@ -27,7 +28,9 @@ func (s *Server) listOffsets(r *kmsg.ListOffsetsRequest) kmsg.Response {
 		for _, rp := range rt.Partitions {
 			p := kmsg.NewListOffsetsResponseTopicPartition()
 			p.Partition, p.Offset, p.Timestamp, p.LeaderEpoch = rp.Partition, -1, -1, -1
-			if log := t.Log(rp.Partition); log == nil {
+			if !s.mayTopic(req, toDescribe, rt.Topic) {
+				p.ErrorCode = topicDenied
+			} else if log := t.Log(rp.Partition); log == nil {
 				p.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			} else if p.ErrorCode = checkLeaderEpoch(log, rp.CurrentLeaderEpoch); p.ErrorCode == 0 {
 				s.listOffset(log, rt.Topic, r.IsolationLevel, rp.Timestamp, &p)
@@ -72,6 +75,9 @@ func (s *Server) listOffset(log *partition.Log, topic string, isolation int8, ts
 	}
 	if err != nil {
 		p.ErrorCode = s.logCode(err, topic, p.Partition)
+	}
+	if byTime := ts >= 0 || ts == maxTimestampOffset; byTime && isolation == readCommitted && p.Offset >= b.LastStable {
+		found = false // its transaction is open, or another before it
 	}
 	if err != nil || !found {
 		p.Offset, p.Timestamp = -1, -1

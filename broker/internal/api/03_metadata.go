@@ -17,7 +17,7 @@ import (
 // v0: an empty list is all topics; from v1 null is, and an empty list is none
 // v4: the request says whether topics may be created
 // v7: leader epochs
-// v8: authorized operations, told as unknown: there is no authorizer
+// v8: authorized operations; those on the cluster up to v10
 // v9: flexible
 // v10: topic ids
 // v12: topics can be asked for by id
@@ -31,40 +31,65 @@ func (s *Server) metadata(req *wire.Request, r *kmsg.MetadataRequest) kmsg.Respo
 	resp.ClusterID = kmsg.StringPtr(s.Catalog.ClusterID())
 	resp.ControllerID = NodeID
 
+	if r.IncludeClusterAuthorizedOperations {
+		resp.AuthorizedOperations = s.clusterOperations(req)
+	}
+	defer func() {
+		for i := range resp.Topics {
+			if t := &resp.Topics[i]; r.IncludeTopicAuthorizedOperations && t.ErrorCode == 0 {
+				t.AuthorizedOperations = s.operations(req, aTopic, *t.Topic)
+			}
+		}
+	}()
+
 	if r.Topics == nil || r.Version == 0 && len(r.Topics) == 0 {
 		for _, t := range s.Catalog.Image().Topics() {
-			resp.Topics = append(resp.Topics, describeTopic(t))
+			if s.sees(req, toDescribe, aTopic, t.Name) {
+				resp.Topics = append(resp.Topics, describeTopic(t))
+			}
 		}
 		return resp
 	}
 	create := s.AutoCreate && (r.Version < 4 || r.AllowAutoTopicCreation)
 	for _, rt := range r.Topics {
-		resp.Topics = append(resp.Topics, s.metadataOf(rt, create))
+		resp.Topics = append(resp.Topics, s.metadataOf(req, rt, create))
 	}
 	return resp
 }
 
 // metadataOf answers for one topic of the request, creating it if allowed.
-func (s *Server) metadataOf(rt kmsg.MetadataRequestTopic, create bool) kmsg.MetadataResponseTopic {
+func (s *Server) metadataOf(req *wire.Request, rt kmsg.MetadataRequestTopic, create bool) kmsg.MetadataResponseTopic {
 	img := s.Catalog.Image()
 	out := kmsg.NewMetadataResponseTopic()
 	if rt.Topic == nil {
 		if t := img.TopicByID(rt.TopicID); t != nil {
-			return describeTopic(t)
+			if s.mayTopic(req, toDescribe, t.Name) {
+				return describeTopic(t)
+			}
+			out.TopicID, out.ErrorCode = rt.TopicID, topicDenied
+			return out
 		}
 		out.TopicID, out.ErrorCode = rt.TopicID, kerr.UnknownTopicID.Code
+		return out
+	}
+	out.Topic = rt.Topic
+	if !s.mayTopic(req, toDescribe, *rt.Topic) {
+		out.ErrorCode = topicDenied
 		return out
 	}
 	if t := img.Topic(*rt.Topic); t != nil {
 		return describeTopic(t)
 	}
-	out.Topic = rt.Topic
 	out.ErrorCode = kerr.UnknownTopicOrPartition.Code
 	if err := catalog.CheckName(*rt.Topic); err != nil {
 		out.ErrorCode = batch.CodeOf(err)
 		return out
 	}
 	if !create {
+		return out
+	}
+	if !s.mayCreate(req, *rt.Topic) {
+		out.ErrorCode = topicDenied
 		return out
 	}
 	t, err := s.autoCreate(*rt.Topic)

@@ -19,10 +19,14 @@ import (
 // v7: static members
 // v8: flexible
 // v10: topic ids instead of names
-func (s *Server) offsetCommit(_ *wire.Request, r *kmsg.OffsetCommitRequest) wire.Reply {
-	c := s.planCommit(r)
+func (s *Server) offsetCommit(req *wire.Request, r *kmsg.OffsetCommitRequest) wire.Reply {
+	c := s.planCommit(req, r)
 	if r.Group == "" {
 		c.failAll(kerr.InvalidGroupID.Code)
+		return ready(c.resp)
+	}
+	if !s.mayGroup(req, toRead, r.Group) {
+		c.failAll(groupDenied)
 		return ready(c.resp)
 	}
 	by := group.Committer{MemberID: r.MemberID, InstanceID: r.InstanceID, Generation: r.Generation}
@@ -56,17 +60,20 @@ type commit struct {
 type place struct{ topic, partition int }
 
 // planCommit sorts out the partitions that don't exist.
-func (s *Server) planCommit(r *kmsg.OffsetCommitRequest) *commit {
+func (s *Server) planCommit(req *wire.Request, r *kmsg.OffsetCommitRequest) *commit {
 	c := &commit{resp: r.ResponseKind().(*kmsg.OffsetCommitResponse)}
 	img, at := s.Catalog.Image(), s.nowMillis()
 	for i, rt := range r.Topics {
 		t, code := topicOf(img, r.Version >= 10, rt.Topic, rt.TopicID)
+		denied := !s.mayTopicOr(req, toRead, t, rt.Topic)
 		out := kmsg.NewOffsetCommitResponseTopic()
 		out.Topic, out.TopicID = rt.Topic, rt.TopicID
 		for j, rp := range rt.Partitions {
 			p := kmsg.NewOffsetCommitResponseTopicPartition()
 			p.Partition = rp.Partition
 			switch {
+			case denied:
+				p.ErrorCode = topicDenied
 			case t == nil:
 				p.ErrorCode = code
 			case t.Log(rp.Partition) == nil:

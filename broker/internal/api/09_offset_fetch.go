@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -19,11 +20,11 @@ import (
 // v2: null topics are all that have an offset; an error code for the whole
 // v5: leader epochs
 // v6: flexible
-// v7: require stable, which is always so without transactions
+// v7: require stable: no offset where a transaction may still change it
 // v8: many groups
 // v9: member id and epoch, which only the newer group protocol checks
 // v10: topic ids instead of names
-func (s *Server) offsetFetch(_ *wire.Request, r *kmsg.OffsetFetchRequest) wire.Reply {
+func (s *Server) offsetFetch(req *wire.Request, r *kmsg.OffsetFetchRequest) wire.Reply {
 	groups := r.Groups
 	if r.Version < 8 {
 		groups = []kmsg.OffsetFetchRequestGroup{oldOffsetFetch(r)}
@@ -31,7 +32,7 @@ func (s *Server) offsetFetch(_ *wire.Request, r *kmsg.OffsetFetchRequest) wire.R
 	return await(func(ctx context.Context) (wire.Response, error) {
 		resp := r.ResponseKind().(*kmsg.OffsetFetchResponse)
 		for _, g := range groups {
-			out, err := s.offsetsOf(ctx, g, r.Version)
+			out, err := s.offsetsOf(ctx, req, g, r.Version, needOf(r))
 			if err != nil {
 				return nil, err
 			}
@@ -76,22 +77,26 @@ func oldOffsetFetchResponse(resp *kmsg.OffsetFetchResponse, g kmsg.OffsetFetchRe
 }
 
 // offsetsOf answers for one group. The error is ctx's.
-func (s *Server) offsetsOf(ctx context.Context, r kmsg.OffsetFetchRequestGroup, version int16) (kmsg.OffsetFetchResponseGroup, error) {
+func (s *Server) offsetsOf(ctx context.Context, req *wire.Request, r kmsg.OffsetFetchRequestGroup, version int16, stable stability) (kmsg.OffsetFetchResponseGroup, error) {
 	out := kmsg.NewOffsetFetchResponseGroup()
 	out.Group = r.Group
 	if r.Group == "" {
 		out.ErrorCode = kerr.InvalidGroupID.Code
 		return out, nil
 	}
+	if !s.mayGroup(req, toDescribe, r.Group) {
+		out.ErrorCode = groupDenied
+		return out, nil
+	}
 	img := s.Catalog.Image()
 	var topics []kmsg.OffsetFetchResponseGroupTopic
 	f, err := s.Groups.Inspect(r.Group, func(g *group.Group) {
 		if r.Topics == nil {
-			topics = allOffsets(img, g)
+			topics = allOffsets(img, g, stable)
 			return
 		}
 		for _, rt := range r.Topics {
-			topics = append(topics, offsetsOfTopic(img, g, rt, version >= 10))
+			topics = append(topics, offsetsOfTopic(img, g, rt, version >= 10, stable))
 		}
 	})
 	if err == nil {
@@ -103,12 +108,50 @@ func (s *Server) offsetsOf(ctx context.Context, r kmsg.OffsetFetchRequestGroup, 
 	case err != nil:
 		out.ErrorCode = s.coordCode(err)
 	default:
-		out.Topics = topics
+		out.Topics = s.onlyDescribed(req, img, topics, r.Topics == nil)
 	}
 	return out, nil
 }
 
-func offsetsOfTopic(img *catalog.Image, g *group.Group, rt kmsg.OffsetFetchRequestGroupTopic, byID bool) kmsg.OffsetFetchResponseGroupTopic {
+// onlyDescribed takes away what the client may not know of topics: all of it if
+// the client didn't name them, and otherwise their offsets.
+func (s *Server) onlyDescribed(req *wire.Request, img *catalog.Image, topics []kmsg.OffsetFetchResponseGroupTopic, all bool) []kmsg.OffsetFetchResponseGroupTopic {
+	return slices.DeleteFunc(topics, func(t kmsg.OffsetFetchResponseGroupTopic) bool {
+		name := t.Topic
+		if known := img.TopicByID(t.TopicID); name == "" && known != nil {
+			name = known.Name
+		}
+		if all || name == "" {
+			return name != "" && !s.sees(req, toDescribe, aTopic, name)
+		}
+		if s.mayTopic(req, toDescribe, name) {
+			return false
+		}
+		for i := range t.Partitions {
+			p := &t.Partitions[i]
+			p.Offset, p.LeaderEpoch, p.Metadata, p.ErrorCode = -1, -1, kmsg.StringPtr(""), topicDenied
+		}
+		return false
+	})
+}
+
+// stability is whether a client wants offsets that an open transaction may
+// still change.
+type stability uint8
+
+const (
+	anyOffsets stability = iota
+	stableOffsets
+)
+
+func needOf(r *kmsg.OffsetFetchRequest) stability {
+	if r.RequireStable {
+		return stableOffsets
+	}
+	return anyOffsets
+}
+
+func offsetsOfTopic(img *catalog.Image, g *group.Group, rt kmsg.OffsetFetchRequestGroupTopic, byID bool, need stability) kmsg.OffsetFetchResponseGroupTopic {
 	out := kmsg.NewOffsetFetchResponseGroupTopic()
 	out.Topic, out.TopicID = rt.Topic, rt.TopicID
 	name := rt.Topic
@@ -121,27 +164,31 @@ func offsetsOfTopic(img *catalog.Image, g *group.Group, rt kmsg.OffsetFetchReque
 		}
 	}
 	for _, rp := range rt.Partitions {
-		p := committedOffset(g, group.Partition{Topic: name, Partition: rp})
-		p.ErrorCode = code
+		p := committedOffset(g, group.Partition{Topic: name, Partition: rp}, need)
+		if code != 0 {
+			p.ErrorCode = code
+		}
 		out.Partitions = append(out.Partitions, p)
 	}
 	return out
 }
 
-func committedOffset(g *group.Group, at group.Partition) kmsg.OffsetFetchResponseGroupTopicPartition {
+func committedOffset(g *group.Group, at group.Partition, need stability) kmsg.OffsetFetchResponseGroupTopicPartition {
 	p := kmsg.NewOffsetFetchResponseGroupTopicPartition()
 	p.Partition, p.Offset, p.LeaderEpoch, p.Metadata = at.Partition, -1, -1, kmsg.StringPtr("")
 	if g == nil {
 		return p
 	}
-	if o, ok := g.Offset(at); ok {
+	if need == stableOffsets && g.Unstable(at) {
+		p.ErrorCode = kerr.UnstableOffsetCommit.Code
+	} else if o, ok := g.Offset(at); ok {
 		p.Offset, p.LeaderEpoch, p.Metadata = o.Offset, o.LeaderEpoch, kmsg.StringPtr(o.Metadata)
 	}
 	return p
 }
 
 // allOffsets answers for all partitions that have an offset.
-func allOffsets(img *catalog.Image, g *group.Group) []kmsg.OffsetFetchResponseGroupTopic {
+func allOffsets(img *catalog.Image, g *group.Group, need stability) []kmsg.OffsetFetchResponseGroupTopic {
 	if g == nil {
 		return nil
 	}
@@ -156,7 +203,7 @@ func allOffsets(img *catalog.Image, g *group.Group) []kmsg.OffsetFetchResponseGr
 			topics = append(topics, t)
 		}
 		t := &topics[len(topics)-1]
-		t.Partitions = append(t.Partitions, committedOffset(g, p))
+		t.Partitions = append(t.Partitions, committedOffset(g, p, need))
 	}
 	return topics
 }

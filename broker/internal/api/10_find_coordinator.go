@@ -7,14 +7,13 @@ import (
 	"github.com/leatstream/leat/broker/internal/wire"
 )
 
-// FindCoordinator, v0-6: which node coordinates a group: the one there is.
+// FindCoordinator, v0-6: which node coordinates a group or a transactional id:
+// the one there is.
 //
 // v1: key types, error message
 // v3: flexible
 // v4: many keys
 // v5, v6: for transactions and share groups
-//
-// Key type 1, a transactional id, is refused: transactions are not served.
 func (s *Server) findCoordinator(req *wire.Request, r *kmsg.FindCoordinatorRequest) kmsg.Response {
 	resp := r.ResponseKind().(*kmsg.FindCoordinatorResponse)
 	if r.Version < 4 {
@@ -29,18 +28,33 @@ func (s *Server) findCoordinator(req *wire.Request, r *kmsg.FindCoordinatorReque
 	return resp
 }
 
-const groupKeyType = 0
+const (
+	groupKeyType       = 0
+	transactionKeyType = 1
+)
 
 func (s *Server) coordinator(req *wire.Request, kind int8, key string) kmsg.FindCoordinatorResponseCoordinator {
 	c := kmsg.NewFindCoordinatorResponseCoordinator()
 	c.Key, c.NodeID, c.Port = key, -1, -1
-	if kind != groupKeyType {
+	// The coordinators' topics are made before the first client relies on them.
+	var err error
+	switch {
+	case kind == groupKeyType && !s.mayGroup(req, toDescribe, key):
+		c.ErrorCode = groupDenied
+		return c
+	case kind == transactionKeyType && !s.mayTransact(req, toDescribe, key):
+		c.ErrorCode = transactionDenied
+		return c
+	case kind == groupKeyType:
+		err = s.Groups.Ensure()
+	case kind == transactionKeyType:
+		err = s.Txns.Ensure()
+	default:
 		c.ErrorCode = kerr.InvalidRequest.Code
-		c.ErrorMessage = kmsg.StringPtr("this broker coordinates consumer groups only; transactions and share groups are not served")
+		c.ErrorMessage = kmsg.StringPtr("this broker coordinates consumer groups and transactions; share groups are not served")
 		return c
 	}
-	// The offsets topic is made before the first client relies on it.
-	if err := s.Groups.Ensure(); err != nil {
+	if err != nil {
 		c.ErrorCode = s.coordCode(err)
 		return c
 	}

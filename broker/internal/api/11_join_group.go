@@ -18,7 +18,7 @@ import (
 // v8: a reason
 // v9: a returning static leader is told to skip the assignment
 func (s *Server) joinGroup(req *wire.Request, r *kmsg.JoinGroupRequest) wire.Reply {
-	return s.groupAnswer(r.Group,
+	return s.groupAnswer(req, r.Group,
 		func(code int16) kmsg.Response { return failed(r, code) },
 		func() (*coord.Answer, error) { return s.Groups.Join(r, clientOf(req)) })
 }

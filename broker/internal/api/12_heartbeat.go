@@ -11,8 +11,8 @@ import (
 //
 // v3: static members
 // v4: flexible
-func (s *Server) heartbeat(_ *wire.Request, r *kmsg.HeartbeatRequest) wire.Reply {
-	return s.groupAnswer(r.Group,
+func (s *Server) heartbeat(req *wire.Request, r *kmsg.HeartbeatRequest) wire.Reply {
+	return s.groupAnswer(req, r.Group,
 		func(code int16) kmsg.Response { return failed(r, code) },
 		func() (*coord.Answer, error) { return s.Groups.Heartbeat(r) })
 }

@@ -12,8 +12,8 @@ import (
 // v3: many members, also static ones by instance id
 // v4: flexible
 // v5: a reason
-func (s *Server) leaveGroup(_ *wire.Request, r *kmsg.LeaveGroupRequest) wire.Reply {
-	return s.groupAnswer(r.Group,
+func (s *Server) leaveGroup(req *wire.Request, r *kmsg.LeaveGroupRequest) wire.Reply {
+	return s.groupAnswer(req, r.Group,
 		func(code int16) kmsg.Response { return failed(r, code) },
 		func() (*coord.Answer, error) { return s.Groups.Leave(r) })
 }

@@ -12,8 +12,8 @@ import (
 // v3: static members
 // v4: flexible
 // v5: protocol type and name, checked against the group's
-func (s *Server) syncGroup(_ *wire.Request, r *kmsg.SyncGroupRequest) wire.Reply {
-	return s.groupAnswer(r.Group,
+func (s *Server) syncGroup(req *wire.Request, r *kmsg.SyncGroupRequest) wire.Reply {
+	return s.groupAnswer(req, r.Group,
 		func(code int16) kmsg.Response { return failed(r, code) },
 		func() (*coord.Answer, error) { return s.Groups.Sync(r) })
 }

@@ -12,17 +12,26 @@ import (
 
 // DescribeGroups, v0-6: state and members of groups.
 //
-// v3: authorized operations, told as unknown
+// v3: authorized operations
 // v4: static members
 // v5: flexible
 // v6: an unknown group is an error with a message; before it is a dead group
-func (s *Server) describeGroups(_ *wire.Request, r *kmsg.DescribeGroupsRequest) wire.Reply {
+func (s *Server) describeGroups(req *wire.Request, r *kmsg.DescribeGroupsRequest) wire.Reply {
 	return await(func(ctx context.Context) (wire.Response, error) {
 		resp := r.ResponseKind().(*kmsg.DescribeGroupsResponse)
 		for _, id := range r.Groups {
+			if id != "" && !s.mayGroup(req, toDescribe, id) {
+				d := kmsg.NewDescribeGroupsResponseGroup()
+				d.Group, d.ErrorCode = id, groupDenied
+				resp.Groups = append(resp.Groups, d)
+				continue
+			}
 			d, err := s.describeGroup(ctx, id, r.Version)
 			if err != nil {
 				return nil, err
+			}
+			if r.IncludeAuthorizedOperations && d.ErrorCode == 0 {
+				d.AuthorizedOperations = s.operations(req, aGroup, id)
 			}
 			resp.Groups = append(resp.Groups, d)
 		}

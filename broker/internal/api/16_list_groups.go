@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/leatstream/leat/broker/internal/acl"
 	"github.com/leatstream/leat/broker/internal/group"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
@@ -18,13 +19,16 @@ import (
 // v3: flexible
 // v4: only groups in given states; states in the answer
 // v5: only groups of given types; types in the answer
-func (s *Server) listGroups(_ *wire.Request, r *kmsg.ListGroupsRequest) wire.Reply {
+func (s *Server) listGroups(req *wire.Request, r *kmsg.ListGroupsRequest) wire.Reply {
 	return await(func(ctx context.Context) (wire.Response, error) {
 		resp := r.ResponseKind().(*kmsg.ListGroupsResponse)
 		if wanted(r.TypesFilter, classicType) {
 			groups, err := s.findGroups(ctx, r.StatesFilter)
 			if err != nil {
 				return nil, err
+			}
+			if !s.sees(req, toDescribe, theCluster, acl.ClusterName) {
+				groups = slices.DeleteFunc(groups, func(g kmsg.ListGroupsResponseGroup) bool { return !s.sees(req, toDescribe, aGroup, g.Group) })
 			}
 			resp.Groups = groups
 		}

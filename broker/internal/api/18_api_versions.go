@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/leatstream/leat/broker/internal/partition"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
 
@@ -19,8 +20,8 @@ import (
 // version 0
 // v4: features may have a minimum of 0
 //
-// No features are told: each switches on, in clients, a protocol that is not
-// served yet.
+// Of Kafka's features only that of transactions is told: each of the others
+// switches on, in clients, a protocol that is not served yet.
 func (s *Server) apiVersions(r *wire.Request) (wire.Reply, error) {
 	self, _ := served(keyApiVersions)
 	if r.Version < self.min || r.Version > self.max {
@@ -49,7 +50,25 @@ func (s *Server) apiVersions(r *wire.Request) (wire.Reply, error) {
 			resp.ApiKeys = append(resp.ApiKeys, kmsg.ApiVersionsResponseApiKey{ApiKey: a.key, MinVersion: a.min, MaxVersion: a.max})
 		}
 	}
+	addFeatures(resp)
 	return ready(resp), nil
+}
+
+// The feature that makes clients use the second protocol of transactions.
+const (
+	txnFeature      = "transaction.version"
+	txnFeatureLevel = int16(partition.TxnV2)
+)
+
+// addFeatures tells of features. They are tagged fields, which older versions
+// don't have.
+func addFeatures(resp *kmsg.ApiVersionsResponse) {
+	if resp.Version >= 4 {
+		// Its range begins with 0, which clients before v4 take for an error.
+		resp.SupportedFeatures = []kmsg.ApiVersionsResponseSupportedFeature{{Name: txnFeature, MaxVersion: txnFeatureLevel}}
+	}
+	resp.FinalizedFeaturesEpoch = 1
+	resp.FinalizedFeatures = []kmsg.ApiVersionsResponseFinalizedFeature{{Name: txnFeature, MinVersionLevel: txnFeatureLevel, MaxVersionLevel: txnFeatureLevel}}
 }
 
 // softwareName says whether a client may call itself so: letters and digits,

@@ -6,6 +6,7 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/catalog"
+	"github.com/leatstream/leat/broker/internal/wire"
 )
 
 // CreateTopics, v2-7: create topics.
@@ -16,7 +17,7 @@ import (
 // v4: defaults for partitions and replication factor
 // v5: flexible; the configs in the answer
 // v7: topic ids in the answer
-func (s *Server) createTopics(r *kmsg.CreateTopicsRequest) kmsg.Response {
+func (s *Server) createTopics(req *wire.Request, r *kmsg.CreateTopicsRequest) kmsg.Response {
 	resp := r.ResponseKind().(*kmsg.CreateTopicsResponse)
 	names := map[string]int{}
 	for _, rt := range r.Topics {
@@ -31,6 +32,9 @@ func (s *Server) createTopics(r *kmsg.CreateTopicsRequest) kmsg.Response {
 		*out = kmsg.NewCreateTopicsResponseTopic()
 		out.Topic = rt.Topic
 		n, err := s.newTopic(rt, names[rt.Topic])
+		if !s.mayCreate(req, rt.Topic) {
+			err = batch.Errorf(kerr.TopicAuthorizationFailed, "Authorization failed.")
+		}
 		if err == nil && r.ValidateOnly {
 			err = s.Catalog.CheckCreate(img, n)
 		}
@@ -38,7 +42,7 @@ func (s *Server) createTopics(r *kmsg.CreateTopicsRequest) kmsg.Response {
 		case err != nil:
 			out.ErrorCode, out.ErrorMessage = s.explain(err)
 		case r.ValidateOnly:
-			created(out, n)
+			s.created(req, out, n)
 		default:
 			create = append(create, n)
 			places = append(places, i)
@@ -55,8 +59,8 @@ func (s *Server) createTopics(r *kmsg.CreateTopicsRequest) kmsg.Response {
 			continue
 		}
 		out.TopicID = made[i].ID
-		created(out, create[i])
-		s.Log.Info("topic created", "topic", out.Topic, "partitions", out.NumPartitions)
+		s.created(req, out, create[i])
+		s.Log.Info("topic created", "topic", out.Topic, "partitions", create[i].Partitions)
 	}
 	return resp
 }
@@ -115,7 +119,12 @@ func checkAssignment(rt kmsg.CreateTopicsRequestTopic) error {
 	return nil
 }
 
-func created(out *kmsg.CreateTopicsResponseTopic, n catalog.NewTopic) {
+// created tells of a new topic, as far as the client may know its configs.
+func (s *Server) created(req *wire.Request, out *kmsg.CreateTopicsResponseTopic, n catalog.NewTopic) {
+	if !s.sees(req, toDescribeConfigs, aTopic, n.Name) {
+		out.ConfigErrorCode, out.NumPartitions, out.ReplicationFactor = topicDenied, -1, -1
+		return
+	}
 	out.NumPartitions, out.ReplicationFactor = n.Partitions, 1
 	for _, d := range catalog.Defs {
 		c := kmsg.NewCreateTopicsResponseTopicConfig()

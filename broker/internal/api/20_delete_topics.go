@@ -17,7 +17,7 @@ import (
 // v4: flexible
 // v5: error messages
 // v6: topic ids
-func (s *Server) deleteTopics(_ *wire.Request, r *kmsg.DeleteTopicsRequest) wire.Reply {
+func (s *Server) deleteTopics(req *wire.Request, r *kmsg.DeleteTopicsRequest) wire.Reply {
 	topics := r.Topics
 	if r.Version < 6 {
 		for _, name := range r.TopicNames {
@@ -27,7 +27,7 @@ func (s *Server) deleteTopics(_ *wire.Request, r *kmsg.DeleteTopicsRequest) wire
 	resp := r.ResponseKind().(*kmsg.DeleteTopicsResponse)
 	var forgetting []*coord.Done
 	for _, rt := range topics {
-		out := s.deleteTopic(rt)
+		out := s.deleteTopic(req, rt)
 		if out.ErrorCode == 0 {
 			forgetting = append(forgetting, s.Groups.DropTopic(*out.Topic)...)
 		}
@@ -43,7 +43,7 @@ func (s *Server) deleteTopics(_ *wire.Request, r *kmsg.DeleteTopicsRequest) wire
 	})
 }
 
-func (s *Server) deleteTopic(rt kmsg.DeleteTopicsRequestTopic) kmsg.DeleteTopicsResponseTopic {
+func (s *Server) deleteTopic(req *wire.Request, rt kmsg.DeleteTopicsRequestTopic) kmsg.DeleteTopicsResponseTopic {
 	out := kmsg.NewDeleteTopicsResponseTopic()
 	out.Topic, out.TopicID = rt.Topic, rt.TopicID
 	img := s.Catalog.Image()
@@ -53,7 +53,16 @@ func (s *Server) deleteTopic(rt kmsg.DeleteTopicsRequestTopic) kmsg.DeleteTopics
 			out.ErrorCode, out.ErrorMessage = s.explain(batch.Errorf(kerr.UnknownTopicID, "There is no topic with this id."))
 			return out
 		}
+		if !s.sees(req, toDescribe, aTopic, t.Name) {
+			s.audit(req, toDescribe, aTopic, t.Name)
+			out.ErrorCode = topicDenied // without its name
+			return out
+		}
 		out.Topic = kmsg.StringPtr(t.Name)
+	}
+	if !s.mayTopic(req, toDelete, *out.Topic) {
+		out.ErrorCode = topicDenied
+		return out
 	}
 	if t := img.Topic(*out.Topic); t != nil && t.Internal() {
 		out.ErrorCode, out.ErrorMessage = s.explain(batch.Errorf(kerr.InvalidRequest, "Topic %s is internal: the broker needs it.", t.Name))

@@ -3,13 +3,15 @@ package api
 import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatstream/leat/broker/internal/wire"
 )
 
 // DeleteRecords, v0-2: let partitions begin at a later offset; -1 is the high
 // watermark.
 //
 // v2: flexible
-func (s *Server) deleteRecords(r *kmsg.DeleteRecordsRequest) kmsg.Response {
+func (s *Server) deleteRecords(req *wire.Request, r *kmsg.DeleteRecordsRequest) kmsg.Response {
 	resp := r.ResponseKind().(*kmsg.DeleteRecordsResponse)
 	img := s.Catalog.Image()
 	for _, rt := range r.Topics {
@@ -21,6 +23,8 @@ func (s *Server) deleteRecords(r *kmsg.DeleteRecordsRequest) kmsg.Response {
 			p.Partition, p.LowWatermark = rp.Partition, -1
 			log := t.Log(rp.Partition)
 			switch {
+			case !s.mayTopic(req, toDelete, rt.Topic):
+				p.ErrorCode = topicDenied
 			case log == nil:
 				p.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			case t.Internal():

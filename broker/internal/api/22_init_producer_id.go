@@ -1,38 +1,51 @@
 package api
 
 import (
-	"math"
-
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatstream/leat/broker/internal/coord"
+	"github.com/leatstream/leat/broker/internal/txn"
+	"github.com/leatstream/leat/broker/internal/wire"
 )
 
-// InitProducerID, v0-5: give an idempotent producer its id.
-//
-// A transactional id is refused: transactions are not served.
+// InitProducerID, v0-5: give an idempotent producer its id, or a transactional
+// producer its id and epoch.
 //
 // v2: flexible
-// v3: a producer that has an id asks for the next epoch
-// v4, v5: errors and epochs of transactions
-func (s *Server) initProducerID(r *kmsg.InitProducerIDRequest) kmsg.Response {
+// v3: a producer that has an id goes on with it after an error
+// v4: PRODUCER_FENCED
+// v5: TRANSACTION_ABORTABLE
+func (s *Server) initProducerID(req *wire.Request, r *kmsg.InitProducerIDRequest) wire.Reply {
 	resp := r.ResponseKind().(*kmsg.InitProducerIDResponse)
 	resp.ProducerID, resp.ProducerEpoch = -1, -1
+	var was *txn.Producer
+	if r.Version >= 3 && (r.ProducerID != -1 || r.ProducerEpoch != -1) {
+		was = &txn.Producer{ID: r.ProducerID, Epoch: r.ProducerEpoch}
+	}
 	switch {
-	case r.TransactionalID != nil:
-		// Of the errors that clients treat as final this one says best that it
-		// isn't a matter of trying again.
-		resp.ErrorCode = kerr.UnsupportedVersion.Code
-		s.Log.Warn("a transactional producer was refused: transactions are not served", "transactional.id", *r.TransactionalID)
-		return resp
-	case r.Version >= 3 && r.ProducerID >= 0 && r.ProducerEpoch >= 0 && r.ProducerEpoch < math.MaxInt16-1:
-		resp.ProducerID, resp.ProducerEpoch = r.ProducerID, r.ProducerEpoch+1
-		return resp
+	case r.TransactionalID == nil && !s.mayProduce(req):
+		resp.ErrorCode = clusterDenied
+	case r.TransactionalID != nil && !s.mayTransact(req, toWrite, *r.TransactionalID):
+		resp.ErrorCode = transactionDenied
+	case was != nil && (was.ID == -1 || was.Epoch == -1):
+		resp.ErrorCode = kerr.InvalidRequest.Code
+	case r.TransactionalID == nil:
+		// Whatever it had before: without transactions a new id does no harm.
+		id, err := s.Catalog.ProducerID()
+		if err != nil {
+			resp.ErrorCode, _ = s.explain(err)
+			break
+		}
+		resp.ProducerID, resp.ProducerEpoch = id, 0
+	default:
+		return s.txnAnswer(func() (*coord.TxnAnswer, error) {
+			return s.Txns.Init(*r.TransactionalID, r.TransactionTimeoutMillis, was)
+		}, func(step txn.Step) kmsg.Response {
+			resp.ErrorCode = fencedFor(step.Code, r.Version, 4)
+			resp.ProducerID, resp.ProducerEpoch = step.ProducerID, step.Epoch
+			return resp
+		})
 	}
-	id, err := s.Catalog.ProducerID()
-	if err != nil {
-		resp.ErrorCode, _ = s.explain(err)
-		return resp
-	}
-	resp.ProducerID, resp.ProducerEpoch = id, 0
-	return resp
+	return ready(resp)
 }

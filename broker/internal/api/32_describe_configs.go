@@ -10,6 +10,7 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/catalog"
+	"github.com/leatstream/leat/broker/internal/wire"
 )
 
 // DescribeConfigs, v1-4: every config of topics, and those of the broker.
@@ -17,12 +18,15 @@ import (
 // v1: sources and synonyms
 // v3: types, documentation (which is left to Kafka's)
 // v4: flexible
-func (s *Server) describeConfigs(r *kmsg.DescribeConfigsRequest) kmsg.Response {
+func (s *Server) describeConfigs(req *wire.Request, r *kmsg.DescribeConfigsRequest) kmsg.Response {
 	resp := r.ResponseKind().(*kmsg.DescribeConfigsResponse)
 	for _, rr := range r.Resources {
 		out := kmsg.NewDescribeConfigsResponseResource()
 		out.ResourceType, out.ResourceName = rr.ResourceType, rr.ResourceName
 		configs, err := s.configsOf(rr)
+		if denied := s.mayConfigure(req, toDescribeConfigs, rr.ResourceType, rr.ResourceName); denied != nil {
+			configs, err = nil, denied
+		}
 		if err != nil {
 			out.ErrorCode, out.ErrorMessage = s.explain(err)
 		}

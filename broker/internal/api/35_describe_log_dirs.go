@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/leatstream/leat/broker/internal/catalog"
+	"github.com/leatstream/leat/broker/internal/wire"
 )
 
 // DescribeLogDirs, v1-5: how large partitions are.
@@ -14,8 +15,12 @@ import (
 // v3: an error code for the whole
 // v4: size of the disk, told as unknown
 // v5: whether the directory is cordoned: never
-func (s *Server) describeLogDirs(r *kmsg.DescribeLogDirsRequest) kmsg.Response {
+func (s *Server) describeLogDirs(req *wire.Request, r *kmsg.DescribeLogDirsRequest) kmsg.Response {
 	resp := r.ResponseKind().(*kmsg.DescribeLogDirsResponse)
+	if !s.mayCluster(req, toDescribe) {
+		resp.ErrorCode = clusterDenied
+		return resp
+	}
 	dir := kmsg.NewDescribeLogDirsResponseDir()
 	dir.Dir = s.LogDir
 	dir.TotalBytes, dir.UsableBytes = -1, -1

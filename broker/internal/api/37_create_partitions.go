@@ -6,12 +6,13 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/catalog"
+	"github.com/leatstream/leat/broker/internal/wire"
 )
 
 // CreatePartitions, v0-3: add partitions to topics.
 //
 // v2: flexible
-func (s *Server) createPartitions(r *kmsg.CreatePartitionsRequest) kmsg.Response {
+func (s *Server) createPartitions(req *wire.Request, r *kmsg.CreatePartitionsRequest) kmsg.Response {
 	resp := r.ResponseKind().(*kmsg.CreatePartitionsResponse)
 	mentions := map[string]int{}
 	for _, rt := range r.Topics {
@@ -21,6 +22,9 @@ func (s *Server) createPartitions(r *kmsg.CreatePartitionsRequest) kmsg.Response
 		out := kmsg.NewCreatePartitionsResponseTopic()
 		out.Topic = rt.Topic
 		err := s.checkGrow(rt, mentions[rt.Topic])
+		if !s.mayTopic(req, toAlter, rt.Topic) {
+			err = batch.Errorf(kerr.TopicAuthorizationFailed, "The topic authorization is failed.")
+		}
 		if err == nil && !r.ValidateOnly {
 			err = s.Catalog.Grow(rt.Topic, rt.Count)
 		}

@@ -12,7 +12,7 @@ import (
 // DeleteGroups, v0-2: delete groups without members, and their offsets.
 //
 // v2: flexible
-func (s *Server) deleteGroups(_ *wire.Request, r *kmsg.DeleteGroupsRequest) wire.Reply {
+func (s *Server) deleteGroups(req *wire.Request, r *kmsg.DeleteGroupsRequest) wire.Reply {
 	return await(func(ctx context.Context) (wire.Response, error) {
 		resp := r.ResponseKind().(*kmsg.DeleteGroupsResponse)
 		for _, id := range r.Groups {
@@ -20,6 +20,8 @@ func (s *Server) deleteGroups(_ *wire.Request, r *kmsg.DeleteGroupsRequest) wire
 			out.Group = id
 			if id == "" {
 				out.ErrorCode = kerr.InvalidGroupID.Code
+			} else if !s.mayGroup(req, toDelete, id) {
+				out.ErrorCode = groupDenied
 			} else if f, err := s.Groups.Delete(id); err != nil {
 				out.ErrorCode = s.coordCode(err)
 			} else if code, err := f.Await(ctx); err == nil {

@@ -9,18 +9,19 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/catalog"
+	"github.com/leatstream/leat/broker/internal/wire"
 )
 
 // IncrementalAlterConfigs, v0-1: set, delete, append to and subtract from
 // configs of topics. The broker's own are set when it starts.
 //
 // v1: flexible
-func (s *Server) incrementalAlterConfigs(r *kmsg.IncrementalAlterConfigsRequest) kmsg.Response {
+func (s *Server) incrementalAlterConfigs(req *wire.Request, r *kmsg.IncrementalAlterConfigsRequest) kmsg.Response {
 	resp := r.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse)
 	for _, rr := range r.Resources {
 		out := kmsg.NewIncrementalAlterConfigsResponseResource()
 		out.ResourceType, out.ResourceName = rr.ResourceType, rr.ResourceName
-		err := s.alterTopic(rr.ResourceType, rr.ResourceName, r.ValidateOnly, func(configs map[string]string) (map[string]string, error) {
+		err := s.alterTopic(req, rr.ResourceType, rr.ResourceName, r.ValidateOnly, func(configs map[string]string) (map[string]string, error) {
 			return increment(configs, rr.Configs)
 		})
 		out.ErrorCode, out.ErrorMessage = s.explain(err)
@@ -30,7 +31,10 @@ func (s *Server) incrementalAlterConfigs(r *kmsg.IncrementalAlterConfigsRequest)
 }
 
 // alterTopic changes the configs of a topic, or only tries to.
-func (s *Server) alterTopic(kind kmsg.ConfigResourceType, name string, validateOnly bool, change func(map[string]string) (map[string]string, error)) error {
+func (s *Server) alterTopic(req *wire.Request, kind kmsg.ConfigResourceType, name string, validateOnly bool, change func(map[string]string) (map[string]string, error)) error {
+	if err := s.mayConfigure(req, toAlterConfigs, kind, name); err != nil {
+		return err
+	}
 	if kind != kmsg.ConfigResourceTypeTopic {
 		return batch.Errorf(kerr.InvalidRequest, "Only topics can be altered while the broker runs, not resources of type %d.", kind)
 	}

@@ -12,10 +12,14 @@ import (
 
 // OffsetDelete, v0: delete offsets of a group, but not of topics that its
 // members consume.
-func (s *Server) offsetDelete(_ *wire.Request, r *kmsg.OffsetDeleteRequest) wire.Reply {
+func (s *Server) offsetDelete(req *wire.Request, r *kmsg.OffsetDeleteRequest) wire.Reply {
 	resp := r.ResponseKind().(*kmsg.OffsetDeleteResponse)
 	if r.Group == "" {
 		resp.ErrorCode = kerr.InvalidGroupID.Code
+		return ready(resp)
+	}
+	if !s.mayGroup(req, toDelete, r.Group) {
+		resp.ErrorCode = groupDenied
 		return ready(resp)
 	}
 	var ps []group.Partition
@@ -27,7 +31,9 @@ func (s *Server) offsetDelete(_ *wire.Request, r *kmsg.OffsetDeleteRequest) wire
 		for j, rp := range rt.Partitions {
 			p := kmsg.NewOffsetDeleteResponseTopicPartition()
 			p.Partition = rp.Partition
-			if img.Topic(rt.Topic).Log(rp.Partition) == nil {
+			if !s.mayTopic(req, toRead, rt.Topic) {
+				p.ErrorCode = topicDenied
+			} else if img.Topic(rt.Topic).Log(rp.Partition) == nil {
 				p.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			} else {
 				places = append(places, place{i, j})

@@ -22,6 +22,9 @@ func (s *Server) describeCluster(req *wire.Request, r *kmsg.DescribeClusterReque
 	node := s.node(req)
 	resp.EndpointType = brokers
 	resp.ClusterID, resp.ControllerID = s.Catalog.ClusterID(), NodeID
+	if r.IncludeClusterAuthorizedOperations {
+		resp.ClusterAuthorizedOperations = s.clusterOperations(req)
+	}
 	b := kmsg.NewDescribeClusterResponseBroker()
 	b.NodeID, b.Host, b.Port = NodeID, node.Host, node.Port
 	resp.Brokers = append(resp.Brokers, b)

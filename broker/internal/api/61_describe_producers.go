@@ -3,10 +3,12 @@ package api
 import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatstream/leat/broker/internal/wire"
 )
 
 // DescribeProducers, v0: the idempotent producers that partitions remember.
-func (s *Server) describeProducers(r *kmsg.DescribeProducersRequest) kmsg.Response {
+func (s *Server) describeProducers(req *wire.Request, r *kmsg.DescribeProducersRequest) kmsg.Response {
 	resp := r.ResponseKind().(*kmsg.DescribeProducersResponse)
 	img := s.Catalog.Image()
 	for _, rt := range r.Topics {
@@ -17,8 +19,13 @@ func (s *Server) describeProducers(r *kmsg.DescribeProducersRequest) kmsg.Respon
 			p := kmsg.NewDescribeProducersResponseTopicPartition()
 			p.Partition = rp
 			log := t.Log(rp)
-			if log == nil {
+			denied := !s.mayTopic(req, toRead, rt.Topic)
+			if denied {
+				p.ErrorCode = topicDenied
+			} else if log == nil {
 				p.ErrorCode = kerr.UnknownTopicOrPartition.Code
+			}
+			if p.ErrorCode != 0 {
 				out.Partitions = append(out.Partitions, p)
 				continue
 			}

@@ -6,14 +6,20 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatstream/leat/broker/internal/wire"
 )
 
 // ListConfigResources, v0-1: what has configs.
 //
 // v0: client metrics only, of which there are none
 // v1: any types; none are all
-func (s *Server) listConfigResources(r *kmsg.ListConfigResourcesRequest) kmsg.Response {
+func (s *Server) listConfigResources(req *wire.Request, r *kmsg.ListConfigResourcesRequest) kmsg.Response {
 	resp := r.ResponseKind().(*kmsg.ListConfigResourcesResponse)
+	if !s.mayCluster(req, toDescribeConfigs) {
+		resp.ErrorCode = clusterDenied
+		return resp
+	}
 	if r.Version < 1 {
 		return resp
 	}

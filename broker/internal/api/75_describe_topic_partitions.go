@@ -8,6 +8,7 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/catalog"
+	"github.com/leatstream/leat/broker/internal/wire"
 )
 
 // maxDescribed is the largest number of partitions in one answer.
@@ -16,7 +17,7 @@ const maxDescribed = 2000
 // DescribeTopicPartitions, v0: the partitions of topics, in pages. Topics come
 // by name, the cursor is the first partition of the next page; no topics are
 // all.
-func (s *Server) describeTopicPartitions(r *kmsg.DescribeTopicPartitionsRequest) kmsg.Response {
+func (s *Server) describeTopicPartitions(req *wire.Request, r *kmsg.DescribeTopicPartitionsRequest) kmsg.Response {
 	resp := r.ResponseKind().(*kmsg.DescribeTopicPartitionsResponse)
 	img := s.Catalog.Image()
 	var names []string
@@ -25,7 +26,9 @@ func (s *Server) describeTopicPartitions(r *kmsg.DescribeTopicPartitionsRequest)
 	}
 	if len(r.Topics) == 0 {
 		for _, t := range img.Topics() {
-			names = append(names, t.Name)
+			if s.sees(req, toDescribe, aTopic, t.Name) {
+				names = append(names, t.Name)
+			}
 		}
 	}
 	slices.Sort(names)
@@ -40,6 +43,12 @@ func (s *Server) describeTopicPartitions(r *kmsg.DescribeTopicPartitionsRequest)
 	}
 	for _, name := range names {
 		t := img.Topic(name)
+		if !s.mayTopic(req, toDescribe, name) {
+			out := undescribed(name)
+			out.ErrorCode = topicDenied
+			resp.Topics = append(resp.Topics, out)
+			continue
+		}
 		if t == nil {
 			resp.Topics = append(resp.Topics, undescribed(name))
 			continue
@@ -49,6 +58,7 @@ func (s *Server) describeTopicPartitions(r *kmsg.DescribeTopicPartitionsRequest)
 			return resp
 		}
 		out, next := describePartitions(t, from, left)
+		out.AuthorizedOperations = s.operations(req, aTopic, name)
 		resp.Topics = append(resp.Topics, out)
 		if next < int32(len(t.Logs)) {
 			resp.NextCursor = &kmsg.DescribeTopicPartitionsResponseNextCursor{Topic: name, Partition: next}

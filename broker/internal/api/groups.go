@@ -16,16 +16,19 @@ import (
 // coordCode is the error code for a coordinator that could not do its work.
 func (s *Server) coordCode(err error) int16 {
 	if !errors.Is(err, coord.ErrClosed) {
-		s.Log.Error("a group coordinator failed", "err", err)
+		s.Log.Error("a coordinator failed", "err", err)
 	}
 	return kerr.CoordinatorNotAvailable.Code
 }
 
 // groupAnswer passes a member's request on and waits for the group's answer.
 // fail makes an answer with an error code.
-func (s *Server) groupAnswer(id string, fail func(int16) kmsg.Response, ask func() (*coord.Answer, error)) wire.Reply {
+func (s *Server) groupAnswer(req *wire.Request, id string, fail func(int16) kmsg.Response, ask func() (*coord.Answer, error)) wire.Reply {
 	if id == "" {
 		return ready(fail(kerr.InvalidGroupID.Code))
+	}
+	if !s.mayGroup(req, toRead, id) {
+		return ready(fail(groupDenied))
 	}
 	f, err := ask()
 	if err != nil {

@@ -9,9 +9,12 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/leatstream/leat/broker/internal/acl"
+	"github.com/leatstream/leat/broker/internal/authn"
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/catalog"
 	"github.com/leatstream/leat/broker/internal/coord"
+	"github.com/leatstream/leat/broker/internal/quota"
 	"github.com/leatstream/leat/broker/internal/wire"
 	"github.com/leatstream/leat/internal/clock"
 )
@@ -25,14 +28,16 @@ type Node struct {
 	Port int32
 }
 
-// Options configures a server. All fields are required.
+// Options configures a server. All fields but Policy are required.
 type Options struct {
 	Catalog           *catalog.Catalog
 	Groups            *coord.Groups
+	Txns              *coord.Txns
 	Clock             clock.Clock
 	Log               *slog.Logger
-	Remote            Node // for clients of the TCP listener
-	Local             Node // for clients in the process
+	Authn             *authn.Authenticator
+	Limiter           *quota.Limiter
+	Nodes             map[string]Node // by the listener that a client came in by
 	DefaultPartitions int32
 	AutoCreate        bool
 	// SyncAcks says that an acknowledgement has to wait for the disk.
@@ -41,6 +46,10 @@ type Options struct {
 	RequestBytes int
 	// LogDir is shown as the directory of the logs.
 	LogDir string
+	// Policy is who may do what; nil is everybody everything.
+	Policy *acl.Policy
+	// MaxSession is after how long clients have to log in again; 0 is never.
+	MaxSession time.Duration
 	// BrokerConfigs are shown as the broker's configs.
 	BrokerConfigs map[string]string
 }
@@ -49,6 +58,7 @@ type Options struct {
 type Server struct {
 	Options
 	trouble trouble
+	denials denials
 }
 
 // NewServer returns a server.
@@ -81,7 +91,7 @@ func (s *Server) Handle(ctx context.Context, r *wire.Request) (wire.Reply, bool,
 		return nil, false, errUnsupported
 	}
 	if r.Key == keyProduce {
-		return s.produce(r)
+		return s.produce(ctx, r)
 	}
 	body := kmsg.RequestForKey(r.Key)
 	body.SetVersion(r.Version)
@@ -144,12 +154,7 @@ func (f await) Await(ctx context.Context) (wire.Response, error) { return f(ctx)
 func ready(r wire.Response) wire.Reply { return wire.Ready{Response: r} }
 
 // node is where the client of a request reaches the broker.
-func (s *Server) node(r *wire.Request) Node {
-	if r.Local {
-		return s.Local
-	}
-	return s.Remote
-}
+func (s *Server) node(r *wire.Request) Node { return s.Nodes[r.Listener] }
 
 func (s *Server) nowMillis() int64 { return s.Clock.Now().UnixMilli() }
 

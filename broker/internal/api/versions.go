@@ -2,8 +2,10 @@ package api
 
 // The keys that are used by name.
 const (
-	keyProduce     int16 = 0
-	keyApiVersions int16 = 18
+	keyProduce          int16 = 0
+	keySaslHandshake    int16 = 17
+	keyApiVersions      int16 = 18
+	keySaslAuthenticate int16 = 36
 )
 
 // api is one entry of the table of what is served.
@@ -23,7 +25,7 @@ func table() []api {
 	return []api{
 		{key: keyProduce, min: 0, lowest: 3, max: 13},
 		{key: 1, min: 4, max: 18, handle: later((*Server).fetch)},
-		{key: 2, min: 1, max: 11, handle: now((*Server).listOffsets)},
+		{key: 2, min: 1, max: 11, handle: local((*Server).listOffsets)},
 		{key: 3, min: 0, max: 13, handle: local((*Server).metadata)},
 		{key: 8, min: 2, max: 10, handle: later((*Server).offsetCommit)},
 		{key: 9, min: 1, max: 10, handle: later((*Server).offsetFetch)},
@@ -34,23 +36,39 @@ func table() []api {
 		{key: 14, min: 0, max: 5, handle: later((*Server).syncGroup)},
 		{key: 15, min: 0, max: 6, handle: later((*Server).describeGroups)},
 		{key: 16, min: 0, max: 5, handle: later((*Server).listGroups)},
+		{key: keySaslHandshake, min: 0, max: 1, handle: now((*Server).saslHandshake)},
 		{key: keyApiVersions, min: 0, max: 4},
-		{key: 19, min: 2, max: 7, handle: now((*Server).createTopics)},
+		{key: 19, min: 2, max: 7, handle: local((*Server).createTopics)},
 		{key: 20, min: 1, max: 6, handle: later((*Server).deleteTopics)},
-		{key: 21, min: 0, max: 2, handle: now((*Server).deleteRecords)},
-		{key: 22, min: 0, max: 5, handle: now((*Server).initProducerID)},
-		{key: 23, min: 2, max: 4, handle: now((*Server).offsetForLeaderEpoch)},
-		{key: 32, min: 1, max: 4, handle: now((*Server).describeConfigs)},
-		{key: 33, min: 0, max: 2, handle: now((*Server).alterConfigs)},
-		{key: 35, min: 1, max: 5, handle: now((*Server).describeLogDirs)},
-		{key: 37, min: 0, max: 3, handle: now((*Server).createPartitions)},
+		{key: 21, min: 0, max: 2, handle: local((*Server).deleteRecords)},
+		{key: 22, min: 0, max: 5, handle: later((*Server).initProducerID)},
+		{key: 23, min: 2, max: 4, handle: local((*Server).offsetForLeaderEpoch)},
+		{key: 24, min: 0, max: 5, handle: later((*Server).addPartitionsToTxn)},
+		{key: 25, min: 0, max: 4, handle: later((*Server).addOffsetsToTxn)},
+		{key: 26, min: 0, max: 5, handle: later((*Server).endTxn)},
+		{key: 27, min: 1, max: 2, handle: later((*Server).writeTxnMarkers)},
+		{key: 28, min: 0, max: 5, handle: later((*Server).txnOffsetCommit)},
+		{key: 29, min: 1, max: 3, handle: local((*Server).describeACLs)},
+		{key: 30, min: 1, max: 3, handle: local((*Server).createACLs)},
+		{key: 31, min: 1, max: 3, handle: local((*Server).deleteACLs)},
+		{key: 32, min: 1, max: 4, handle: local((*Server).describeConfigs)},
+		{key: 33, min: 0, max: 2, handle: local((*Server).alterConfigs)},
+		{key: 35, min: 1, max: 5, handle: local((*Server).describeLogDirs)},
+		{key: keySaslAuthenticate, min: 0, max: 2, handle: now((*Server).saslAuthenticate)},
+		{key: 37, min: 0, max: 3, handle: local((*Server).createPartitions)},
 		{key: 42, min: 0, max: 2, handle: later((*Server).deleteGroups)},
-		{key: 44, min: 0, max: 1, handle: now((*Server).incrementalAlterConfigs)},
+		{key: 44, min: 0, max: 1, handle: local((*Server).incrementalAlterConfigs)},
 		{key: 47, min: 0, max: 0, handle: later((*Server).offsetDelete)},
+		{key: 48, min: 0, max: 1, handle: local((*Server).describeClientQuotas)},
+		{key: 49, min: 0, max: 1, handle: local((*Server).alterClientQuotas)},
+		{key: 50, min: 0, max: 0, handle: local((*Server).describeUserSCRAMCredentials)},
+		{key: 51, min: 0, max: 0, handle: local((*Server).alterUserSCRAMCredentials)},
 		{key: 60, min: 0, max: 2, handle: local((*Server).describeCluster)},
-		{key: 61, min: 0, max: 0, handle: now((*Server).describeProducers)},
-		{key: 74, min: 0, max: 1, handle: now((*Server).listConfigResources)},
-		{key: 75, min: 0, max: 0, handle: now((*Server).describeTopicPartitions)},
+		{key: 61, min: 0, max: 0, handle: local((*Server).describeProducers)},
+		{key: 65, min: 0, max: 0, handle: later((*Server).describeTransactions)},
+		{key: 66, min: 0, max: 2, handle: later((*Server).listTransactions)},
+		{key: 74, min: 0, max: 1, handle: local((*Server).listConfigResources)},
+		{key: 75, min: 0, max: 0, handle: local((*Server).describeTopicPartitions)},
 	}
 }
 

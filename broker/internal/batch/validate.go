@@ -34,7 +34,8 @@ type Rules struct {
 	// MaxInflated is the most bytes the records may decompress to,
 	// DefaultMaxInflated if 0.
 	MaxInflated int
-	// AllowControl lets control batches pass.
+	// AllowControl lets control batches pass, and those of a producer without
+	// sequence numbers: the broker's own.
 	AllowControl bool
 }
 
@@ -99,7 +100,9 @@ func checkHeader(h *Header, allowControl bool) error {
 		return Errorf(kerr.InvalidRecord, "batch says it has %d records, but its offsets are for %d", h.Count, int64(h.LastOffsetDelta)+1)
 	case !h.Attributes.Codec().Known():
 		return Errorf(kerr.UnknownServerError, "records are compressed with %s, which is not assigned", h.Attributes.Codec())
-	case h.Idempotent() && !h.Attributes.Has(Control) && (h.BaseSequence < 0 || h.ProducerEpoch < 0):
+	case h.Idempotent() && h.ProducerEpoch < 0,
+		// What the broker writes for a producer has no sequence numbers.
+		h.Idempotent() && !allowControl && h.BaseSequence < 0:
 		return Errorf(kerr.InvalidRecord, "batch of producer %d has epoch %d and sequence %d", h.ProducerID, h.ProducerEpoch, h.BaseSequence)
 	}
 	return nil

@@ -82,6 +82,7 @@ type Catalog struct {
 	opt       Options
 	clusterID string
 	image     atomic.Pointer[Image]
+	security  atomic.Pointer[Security]
 
 	mu    sync.Mutex // held while the file and the image change
 	saved file
@@ -101,6 +102,7 @@ func Open(o Options) (*Catalog, error) {
 		return nil, err
 	}
 	c.clusterID = c.saved.ClusterID
+	c.security.Store(compileSecurity(c.saved.Security))
 	unclean := c.saved.Running
 	c.saved.Running = true
 	if err := c.save(); err != nil {

@@ -26,6 +26,9 @@ type file struct {
 	// NextProducerID is the first producer id that has not been reserved.
 	NextProducerID int64       `json:"nextProducerId"`
 	Topics         []fileTopic `json:"topics"`
+	// Security is who may do what. Credentials in it let nobody log in, but
+	// passwords can be tried on them.
+	Security fileSecurity `json:"security,omitzero"`
 }
 
 type fileTopic struct {
@@ -74,6 +77,11 @@ func (c *Catalog) check() error {
 		}
 		if err := CheckConfigs(t.Configs); err != nil {
 			return fmt.Errorf("%s: topic %s: %w", c.path(), t.Name, err)
+		}
+	}
+	for _, b := range c.saved.Security.ACLs {
+		if err := b.Check(); err != nil {
+			return fmt.Errorf("%s: access control list: %w", c.path(), err)
 		}
 	}
 	return nil

@@ -16,9 +16,9 @@ import (
 )
 
 // ErrClosed is returned for requests that come while the broker stops.
-var ErrClosed = errors.New("the group coordinator is closed")
+var ErrClosed = errors.New("the coordinator is closed")
 
-// shards is the number of partitions of the offsets topic when it is created.
+// shards is the number of partitions of each internal topic when it is created.
 // Kafka's 50 are meant for clusters: each is a directory and a goroutine here.
 const shards = 4
 
@@ -86,14 +86,7 @@ func (c *Groups) Ensure() error {
 	}
 	t := c.opt.Catalog.Image().Topic(catalog.ConsumerOffsets)
 	if t == nil {
-		made, errs := c.opt.Catalog.Create([]catalog.NewTopic{{
-			Name: catalog.ConsumerOffsets, Partitions: shards,
-			Configs: map[string]string{
-				"cleanup.policy":   "compact",
-				"compression.type": "producer",
-				"segment.bytes":    "104857600",
-			},
-		}})
+		made, errs := c.opt.Catalog.Create([]catalog.NewTopic{internalTopic(catalog.ConsumerOffsets, "producer")})
 		if errs[0] != nil {
 			return fmt.Errorf("create %s: %w", catalog.ConsumerOffsets, errs[0])
 		}

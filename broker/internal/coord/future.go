@@ -17,8 +17,11 @@ type Future[T any] struct {
 
 // resolve gives the answer, which holds once the shard's log is durable up to
 // what it has now.
-func (f *Future[T]) resolve(s *shard, v T) {
-	f.value, f.log, f.upTo = v, s.log, s.end
+func (f *Future[T]) resolve(j *journal, v T) { f.resolveAt(j, j.end, v) }
+
+// resolveAt gives an answer that was decided when the log ended at an offset.
+func (f *Future[T]) resolveAt(j *journal, end int64, v T) {
+	f.value, f.log, f.upTo = v, j.log, end
 	close(f.done)
 }
 

@@ -73,11 +73,12 @@ func (c *Groups) Commit(id string, by group.Committer, commits []group.Commit) (
 	}
 	return run(s, func(out *Future[Committed]) {
 		now := s.opt.Clock.Now()
-		out.resolve(s, s.commit(now, id, by, commits))
+		out.resolve(&s.journal, s.commit(now, id, by, commits, nil))
 	}), nil
 }
 
-func (s *shard) commit(now time.Time, id string, by group.Committer, commits []group.Commit) Committed {
+// commit stores offsets, in a transaction if one is given.
+func (s *shard) commit(now time.Time, id string, by group.Committer, commits []group.Commit, tx *TxnCommit) Committed {
 	if s.groups[id] == nil && by.Generation >= 0 {
 		return Committed{Code: kerr.IllegalGeneration.Code}
 	}
@@ -87,11 +88,14 @@ func (s *shard) commit(now time.Time, id string, by group.Committer, commits []g
 		return Committed{Code: code}
 	}
 	records, codes := g.CommitRecords(commits)
-	if err := s.append(now, records); err != nil {
-		s.opt.Log.Error("offsets could not be stored", "group", id, "err", err)
-		return Committed{Code: notStored}
+	h, guard, at := tx.header()
+	base, err := store(&s.journal, now, h, guard, records)
+	if err != nil {
+		return Committed{Code: s.storeCode(id, err)}
 	}
-	g.Store(commits, codes)
+	at.Offset = base
+	g.Store(commits, codes, at)
+	s.opened(at.Producer, id)
 	return Committed{Codes: codes}
 }
 
@@ -107,7 +111,7 @@ func (c *Groups) Inspect(id string, f func(*group.Group)) (*Done, error) {
 	}
 	return run(s, func(out *Done) {
 		f(s.groups[id])
-		out.resolve(s, struct{}{})
+		out.resolve(&s.journal, struct{}{})
 	}), nil
 }
 
@@ -120,7 +124,7 @@ func (c *Groups) Each(f func(*group.Group)) []*Done {
 			for _, g := range s.groups {
 				f(g)
 			}
-			out.resolve(s, struct{}{})
+			out.resolve(&s.journal, struct{}{})
 		}))
 	}
 	return all
@@ -132,7 +136,7 @@ func (c *Groups) Delete(id string) (*Future[int16], error) {
 	if err != nil {
 		return nil, err
 	}
-	return run(s, func(out *Future[int16]) { out.resolve(s, s.delete(s.opt.Clock.Now(), id)) }), nil
+	return run(s, func(out *Future[int16]) { out.resolve(&s.journal, s.delete(s.opt.Clock.Now(), id)) }), nil
 }
 
 func (s *shard) delete(now time.Time, id string) int16 {
@@ -159,7 +163,7 @@ func (c *Groups) DeleteOffsets(id string, ps []group.Partition) (*Future[Committ
 	if err != nil {
 		return nil, err
 	}
-	return run(s, func(out *Future[Committed]) { out.resolve(s, s.deleteOffsets(s.opt.Clock.Now(), id, ps)) }), nil
+	return run(s, func(out *Future[Committed]) { out.resolve(&s.journal, s.deleteOffsets(s.opt.Clock.Now(), id, ps)) }), nil
 }
 
 func (s *shard) deleteOffsets(now time.Time, id string, ps []group.Partition) Committed {
@@ -201,7 +205,7 @@ func (s *shard) forget(now time.Time, g *group.Group, ps []group.Partition) bool
 func (c *Groups) DropTopic(name string) []*Done {
 	return c.sweep(func(_ time.Time, g *group.Group) []group.Partition {
 		var ps []group.Partition
-		for _, p := range g.Partitions() {
+		for _, p := range g.Mentioned() {
 			if p.Topic == name {
 				ps = append(ps, p)
 			}
@@ -232,7 +236,7 @@ func (c *Groups) sweep(choose func(time.Time, *group.Group) []group.Partition) [
 					s.delete(now, id)
 				}
 			}
-			out.resolve(s, struct{}{})
+			out.resolve(&s.journal, struct{}{})
 		}))
 	}
 	return all

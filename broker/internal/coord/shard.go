@@ -2,7 +2,6 @@ package coord
 
 import (
 	"bytes"
-	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -19,8 +18,8 @@ const mailbox = 256
 // shard owns the groups of one partition of the offsets topic. Everything but
 // inbox and the channels belongs to its loop.
 type shard struct {
+	journal
 	opt   Options
-	log   *partition.Log
 	inbox chan func()
 	quit  chan struct{} // closed to stop the loop
 	gone  chan struct{} // closed when it has stopped
@@ -28,18 +27,19 @@ type shard struct {
 	groups map[string]*group.Group
 	calls  map[group.Call]*Future[kmsg.Response]
 	last   group.Call
-	end    int64 // the offset after the last appended record
-	buf    []byte
-	wake   time.Time // when some group may have a deadline; zero is never
-	timer  clock.Timer
+	// The groups that have offsets in a producer's open transaction.
+	open  map[int64]map[string]bool
+	wake  time.Time // when some group may have a deadline; zero is never
+	timer clock.Timer
 }
 
 func newShard(o Options, log *partition.Log) *shard {
 	return &shard{
-		opt: o, log: log,
+		journal: journal{log: log}, opt: o,
 		inbox: make(chan func(), mailbox), quit: make(chan struct{}), gone: make(chan struct{}),
 		groups: map[string]*group.Group{},
 		calls:  map[group.Call]*Future[kmsg.Response]{},
+		open:   map[int64]map[string]bool{},
 	}
 }
 
@@ -69,10 +69,15 @@ func (s *shard) stop() {
 // run lets the loop run f, which answers out. The future fails if the loop
 // stops before.
 func run[T any](s *shard, f func(out *Future[T])) *Future[T] {
-	out := &Future[T]{done: make(chan struct{}), gone: s.gone}
+	return send(s.inbox, s.gone, f)
+}
+
+// send puts f into a loop's inbox.
+func send[T any](inbox chan<- func(), gone chan struct{}, f func(out *Future[T])) *Future[T] {
+	out := &Future[T]{done: make(chan struct{}), gone: gone}
 	select {
-	case s.inbox <- func() { f(out) }:
-	case <-s.gone:
+	case inbox <- func() { f(out) }:
+	case <-gone:
 	}
 	return out
 }
@@ -80,22 +85,12 @@ func run[T any](s *shard, f func(out *Future[T])) *Future[T] {
 // replay rebuilds the groups from the records of the partition.
 func (s *shard) replay() error {
 	now := s.opt.Clock.Now()
-	b := s.log.Bounds()
-	for at := b.LogStart; at < b.HighWatermark; {
-		r, err := s.log.Read(nil, at, 1<<20, partition.AtLeastOne)
-		if err != nil {
-			return fmt.Errorf("read at offset %d: %w", at, err)
-		}
-		if r.Size == 0 {
-			break
-		}
-		at, err = s.replayBatches(now, r.Data, at)
-		r.Release()
-		if err != nil {
-			return err
-		}
+	err := s.journal.replay(
+		func(h *batch.Header, rec batch.Record) { s.replayRecord(now, h, rec) },
+		func(h *batch.Header, m batch.Marker) { s.ended(h.ProducerID, m.Outcome) })
+	if err != nil {
+		return err
 	}
-	s.end = b.LogEnd
 	for id, g := range s.groups {
 		if g.Idle() && len(g.Tombstones()) == 0 {
 			delete(s.groups, id)
@@ -104,38 +99,21 @@ func (s *shard) replay() error {
 	return nil
 }
 
-func (s *shard) replayBatches(now time.Time, data [][]byte, at int64) (int64, error) {
-	for _, rest := range data {
-		for len(rest) > 0 {
-			h, first, tail, err := batch.Cut(rest)
-			if err != nil {
-				return at, fmt.Errorf("batch at offset %d: %w", at, err)
-			}
-			rest, at = tail, h.NextOffset()
-			if h.Attributes.Has(batch.Control) {
-				continue
-			}
-			for rec, err := range batch.All(first) {
-				if err != nil {
-					return at, fmt.Errorf("batch at offset %d: %w", h.BaseOffset, err)
-				}
-				s.replayRecord(now, h.BaseOffset+int64(rec.OffsetDelta), rec)
-			}
-		}
-	}
-	return at, nil
-}
-
 // replayRecord applies one record. One that can't be read is left out: it
 // must not keep all other groups of the partition from starting.
-func (s *shard) replayRecord(now time.Time, offset int64, rec batch.Record) {
+func (s *shard) replayRecord(now time.Time, h *batch.Header, rec batch.Record) {
 	r := group.Record{Key: bytes.Clone(rec.Key), Value: bytes.Clone(rec.Value)}
+	at := group.Place{Offset: h.BaseOffset + int64(rec.OffsetDelta), Producer: group.NoTxn}
+	if h.Attributes.Has(batch.Transactional) {
+		at.Producer = h.ProducerID
+	}
 	id, ok, err := group.GroupOf(r)
 	if ok {
-		err = s.group(id, now).Restore(now, r)
+		err = s.group(id, now).Restore(now, r, at)
+		s.opened(at.Producer, id)
 	}
 	if err != nil {
-		s.opt.Log.Error("skipping a record of the offsets topic", "offset", offset, "err", err)
+		s.opt.Log.Error("skipping a record of the offsets topic", "offset", at.Offset, "err", err)
 	}
 }
 
@@ -149,25 +127,10 @@ func (s *shard) group(id string, now time.Time) *group.Group {
 	return g
 }
 
-// append stores records as one batch.
+// append stores records.
 func (s *shard) append(now time.Time, records []group.Record) error {
-	if len(records) == 0 {
-		return nil
-	}
-	recs := make([]batch.Record, len(records))
-	for i, r := range records {
-		recs[i] = batch.Record{OffsetDelta: int32(i), Timestamp: now.UnixMilli(), Key: r.Key, Value: r.Value}
-	}
-	var err error
-	if s.buf, err = batch.Append(s.buf[:0], batch.New(), recs); err != nil {
-		return err
-	}
-	done, err := s.log.Append(s.buf, partition.AppendArgs{Origin: partition.Coordinator})
-	if err != nil {
-		return err
-	}
-	s.end = done.LastOffset + 1
-	return nil
+	_, err := store(&s.journal, now, batch.New(), 0, records)
+	return err
 }
 
 // carryOut does what a step of a group asks for.
@@ -183,7 +146,7 @@ func (s *shard) carryOut(now time.Time, g *group.Group, e group.Effects) {
 		}
 		if f := s.calls[r.Call]; f != nil {
 			delete(s.calls, r.Call)
-			f.resolve(s, r.Body)
+			f.resolve(&s.journal, r.Body)
 		}
 	}
 	s.settle(g)

@@ -105,7 +105,8 @@ type Group struct {
 	rebalanceBy time.Time
 	holdUntil   time.Time
 
-	offsets map[Partition]Offset
+	offsets map[Partition]committed
+	open    map[int64]map[Partition]committed // by the producer whose transaction it is
 }
 
 // member is one member of a group.
@@ -133,7 +134,8 @@ func New(id string, cfg *Config, now time.Time) *Group {
 		members: map[string]*member{},
 		static:  map[string]string{},
 		pending: map[string]time.Time{},
-		offsets: map[Partition]Offset{},
+		offsets: map[Partition]committed{},
+		open:    map[int64]map[Partition]committed{},
 	}
 }
 

@@ -332,7 +332,7 @@ func TestCommit(t *testing.T) {
 		{Partition{"t", 1}, Offset{Offset: 6, Metadata: "much too long"}},
 	}
 	records, codes := s.g.CommitRecords(commits)
-	s.g.Store(commits, codes)
+	s.g.Store(commits, codes, Place{Producer: NoTxn})
 	if len(records) != 1 || codes[0] != 0 || codes[1] != kerr.OffsetMetadataTooLarge.Code {
 		t.Fatalf("%d records, codes %v", len(records), codes)
 	}
@@ -347,7 +347,7 @@ func TestCommit(t *testing.T) {
 func TestExpired(t *testing.T) {
 	s := newStory(Config{OffsetsRetention: time.Hour})
 	commits := []Commit{{Partition{"t", 0}, Offset{Offset: 5, CommittedAt: s.now.UnixMilli()}}}
-	s.g.Store(commits, []int16{0})
+	s.g.Store(commits, []int16{0}, Place{Producer: NoTxn})
 	if ps := s.g.Expired(s.now.Add(59 * time.Minute)); len(ps) != 0 {
 		t.Errorf("expired early: %v", ps)
 	}
@@ -366,12 +366,12 @@ func TestExpired(t *testing.T) {
 // restored is the group that the records of s rebuild.
 func restored(t interface{ Fatal(...any) }, s *story) *Group {
 	g := New("g", s.cfg, s.now)
-	for _, r := range s.records {
+	for i, r := range s.records {
 		id, ok, err := GroupOf(r)
 		if err != nil || !ok || id != "g" {
 			t.Fatal("record of group ", id, ok, err)
 		}
-		if err := g.Restore(s.now, r); err != nil {
+		if err := g.Restore(s.now, r, Place{Offset: int64(i), Producer: NoTxn}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -383,7 +383,7 @@ func TestRestore(t *testing.T) {
 	a, b := stable(t, s)
 	commits := []Commit{{Partition{"t", 3}, Offset{Offset: 9, LeaderEpoch: 1, Metadata: "m", CommittedAt: 77}}}
 	records, codes := s.g.CommitRecords(commits)
-	s.g.Store(commits, codes)
+	s.g.Store(commits, codes, Place{Producer: NoTxn})
 	s.records = append(s.records, records...)
 
 	s.g = restored(t, s)

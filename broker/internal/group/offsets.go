@@ -34,6 +34,9 @@ type Committer struct {
 	MemberID   string
 	InstanceID *string
 	Generation int32
+	// InTxn says that the commit is part of a transaction. The first versions
+	// of that request told nothing of the member.
+	InTxn bool
 }
 
 // CheckCommit says whether by may commit now: 0, or the error code.
@@ -45,6 +48,9 @@ func (g *Group) CheckCommit(now time.Time, by Committer) int16 {
 		return 0
 	}
 	if by.Generation < 0 && by.MemberID == "" && by.InstanceID == nil {
+		if by.InTxn {
+			return 0
+		}
 		// Someone without membership must not move the members' offsets.
 		return kerr.UnknownMemberID.Code
 	}
@@ -54,7 +60,7 @@ func (g *Group) CheckCommit(now time.Time, by Committer) int16 {
 		return code
 	case by.Generation != g.generation:
 		return kerr.IllegalGeneration.Code
-	case g.state == CompletingRebalance:
+	case g.state == CompletingRebalance && !by.InTxn:
 		return kerr.RebalanceInProgress.Code
 	}
 	m.touch(now)
@@ -76,19 +82,20 @@ func (g *Group) CommitRecords(commits []Commit) ([]Record, []int16) {
 	return records, codes
 }
 
-// Store takes commits whose records are stored.
-func (g *Group) Store(commits []Commit, codes []int16) {
+// Store takes commits whose records are stored, from at on.
+func (g *Group) Store(commits []Commit, codes []int16, at Place) {
 	for i, c := range commits {
 		if codes[i] == 0 {
-			g.offsets[c.Partition] = c.Offset
+			g.put(c.Partition, committed{c.Offset, at.Offset}, at.Producer)
+			at.Offset++
 		}
 	}
 }
 
 // Offset returns the committed offset of a partition.
 func (g *Group) Offset(p Partition) (Offset, bool) {
-	o, ok := g.offsets[p]
-	return o, ok
+	c, ok := g.offsets[p]
+	return c.Offset, ok
 }
 
 // Partitions lists the partitions with a committed offset, in order.
@@ -99,6 +106,19 @@ func (g *Group) Partitions() []Partition {
 	}
 	slices.SortFunc(ps, comparePartitions)
 	return ps
+}
+
+// Mentioned lists the partitions with an offset that is committed or waits for
+// the end of its transaction, in order.
+func (g *Group) Mentioned() []Partition {
+	ps := g.Partitions()
+	for _, offsets := range g.open {
+		for p := range offsets {
+			ps = append(ps, p)
+		}
+	}
+	slices.SortFunc(ps, comparePartitions)
+	return slices.Compact(ps)
 }
 
 // CheckDeleteOffsets says whether offsets may be deleted from outside: 0, or
@@ -135,11 +155,12 @@ func (g *Group) Subscribed(topic string) bool {
 const consumerType = "consumer"
 
 // DeleteOffsets returns the tombstones for those of the partitions that have
-// an offset. Forget drops them once the tombstones are stored.
+// an offset, be it of an open transaction. Forget drops them once the
+// tombstones are stored.
 func (g *Group) DeleteOffsets(ps []Partition) []Record {
 	var rs []Record
 	for _, p := range ps {
-		if _, ok := g.offsets[p]; ok {
+		if _, ok := g.offsets[p]; ok || g.Unstable(p) {
 			rs = append(rs, Record{Key: offsetKey(g.id, p)})
 		}
 	}
@@ -149,7 +170,7 @@ func (g *Group) DeleteOffsets(ps []Partition) []Record {
 // Forget drops the offsets of partitions.
 func (g *Group) Forget(ps []Partition) {
 	for _, p := range ps {
-		delete(g.offsets, p)
+		g.drop(p)
 	}
 }
 
@@ -167,7 +188,7 @@ func (g *Group) Expired(now time.Time) []Partition {
 	}
 	var ps []Partition
 	for _, p := range g.Partitions() {
-		if g.offsets[p].CommittedAt > limit.UnixMilli() {
+		if g.offsets[p].CommittedAt > limit.UnixMilli() || g.Unstable(p) {
 			continue
 		}
 		if g.state == Empty || !g.Subscribed(p.Topic) {
@@ -179,7 +200,7 @@ func (g *Group) Expired(now time.Time) []Partition {
 
 // Idle says that nothing is left to remember of the group.
 func (g *Group) Idle() bool {
-	return g.state == Empty && len(g.offsets) == 0 && len(g.pending) == 0
+	return g.state == Empty && len(g.offsets) == 0 && len(g.open) == 0 && len(g.pending) == 0
 }
 
 // CheckDelete says whether the group may be deleted: 0, or the error code.
@@ -196,7 +217,7 @@ func (g *Group) CheckDelete() int16 {
 // Tombstones returns the records that remove every trace of the group. Kill
 // marks it dead once they are stored.
 func (g *Group) Tombstones() []Record {
-	rs := g.DeleteOffsets(g.Partitions())
+	rs := g.DeleteOffsets(g.Mentioned())
 	if g.generation > 0 || g.protocolType != "" {
 		rs = append(rs, Record{Key: groupKey(g.id)})
 	}
@@ -207,4 +228,5 @@ func (g *Group) Tombstones() []Record {
 func (g *Group) Kill(now time.Time) {
 	g.enter(Dead, now)
 	clear(g.offsets)
+	clear(g.open)
 }

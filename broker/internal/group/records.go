@@ -97,9 +97,9 @@ func GroupOf(r Record) (id string, ok bool, err error) {
 	}
 }
 
-// Restore applies a record read back from the offsets topic. Sessions of
-// restored members start at now.
-func (g *Group) Restore(now time.Time, r Record) error {
+// Restore applies a record read back from its place in the offsets topic.
+// Sessions of restored members start at now.
+func (g *Group) Restore(now time.Time, r Record, at Place) error {
 	if r.Key[1] == groupKeyVersion {
 		return g.restoreGroup(now, r.Value)
 	}
@@ -109,7 +109,7 @@ func (g *Group) Restore(now time.Time, r Record) error {
 	}
 	p := Partition{k.Topic, k.Partition}
 	if r.Value == nil {
-		delete(g.offsets, p)
+		g.drop(p)
 		return nil
 	}
 	var v kmsg.OffsetCommitValue
@@ -120,14 +120,15 @@ func (g *Group) Restore(now time.Time, r Record) error {
 	if v.Version < 3 {
 		epoch = -1
 	}
-	g.offsets[p] = Offset{Offset: v.Offset, LeaderEpoch: epoch, Metadata: v.Metadata, CommittedAt: v.CommitTimestamp}
+	o := Offset{Offset: v.Offset, LeaderEpoch: epoch, Metadata: v.Metadata, CommittedAt: v.CommitTimestamp}
+	g.put(p, committed{o, at.Offset}, at.Producer)
 	return nil
 }
 
 func (g *Group) restoreGroup(now time.Time, value []byte) error {
-	offsets := g.offsets
+	offsets, open := g.offsets, g.open
 	*g = *New(g.id, g.cfg, now)
-	g.offsets = offsets
+	g.offsets, g.open = offsets, open
 	if value == nil {
 		return nil
 	}

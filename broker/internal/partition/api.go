@@ -46,13 +46,16 @@ const (
 	// Client batches are checked to the last record.
 	Client Origin = iota
 	// Coordinator batches are made by the broker: only their header is
-	// looked at, they may be control batches and any size.
+	// looked at, they may have any size and no sequence numbers.
 	Coordinator
 )
 
 // AppendArgs is what goes with a batch.
 type AppendArgs struct {
 	Origin Origin
+	// Guard is what BeginTxn gave for the first batch of a transaction, once
+	// the coordinator knows of it.
+	Guard Guard
 }
 
 // Appended tells where a batch went. Fields are -1 where unknown, also beside
@@ -82,8 +85,9 @@ type Ack struct {
 
 // Waker is told that more of a log became readable.
 type Waker interface {
-	// Wake gets the number of bytes that became readable. It is called with
-	// the log locked: it must not block and must not call the log.
+	// Wake gets the number of bytes that became readable, or 0 if that can't
+	// be told: look again. It is called with the log locked: it must not block
+	// and must not call the log.
 	Wake(bytes int)
 }
 
@@ -117,6 +121,10 @@ type ReadResult struct {
 	HighWatermark int64
 	LastStable    int64
 	LogStart      int64
+	// Aborted is the aborted transactions that have batches in Data, in order
+	// of their ends; only of a committed read. A transaction's batches are
+	// those of its producer from FirstOffset to the next ABORT marker.
+	Aborted []Aborted
 
 	buf *[]byte
 }

@@ -49,8 +49,8 @@ func (l *Log) Append(b []byte, a AppendArgs) (Appended, error) {
 	if err := l.usable(); err != nil {
 		return noWhere(), err
 	}
-	if h.Idempotent() && a.Origin == Client {
-		if s, ok := l.producers.duplicate(&h); ok {
+	if h.Idempotent() {
+		if s, ok := l.producers.duplicate(&h); ok && a.Origin == Client {
 			return Appended{
 				BaseOffset:    s.lastOffset - int64(s.delta),
 				LastOffset:    s.lastOffset,
@@ -59,7 +59,7 @@ func (l *Log) Append(b []byte, a AppendArgs) (Appended, error) {
 				Duplicate:     true,
 			}, nil
 		}
-		if err := l.producers.check(&h); err != nil {
+		if err := l.producers.check(&h, a); err != nil {
 			return l.refused(err), l.wrap(err)
 		}
 	}
@@ -86,7 +86,13 @@ func (l *Log) write(b []byte, h *batch.Header, c *Config, now int64) (Appended, 
 	if err := l.active().Append(b, h); err != nil {
 		return noWhere(), l.storage("the batch could not be written; nothing of it was kept", err)
 	}
-	l.producers.note(h, now)
+	var marker *batch.Marker
+	if h.Attributes.Has(batch.Control) {
+		if m, ok, err := batch.ParseMarker(b); err == nil && ok {
+			marker = &m
+		}
+	}
+	l.replay(h, marker, now)
 	l.tail.add(b, h)
 	l.end = h.NextOffset()
 	l.endBytes += int64(len(b))

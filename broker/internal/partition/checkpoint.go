@@ -69,6 +69,9 @@ func (l *Log) saveCheckpoint() error {
 	defer l.ckMu.Unlock()
 	l.mu.Lock()
 	c := checkpoint{start: l.start, synced: l.synced, cleanedTo: l.cleanedTo}
+	if l.unsavedAborted() {
+		c.synced = l.saved.synced // the next flush saves them
+	}
 	l.mu.Unlock()
 	if c == l.saved {
 		return nil

@@ -73,8 +73,12 @@ type round struct {
 	from int64              // the first offset whose keys were not looked at
 	to   int64              // the offset after the last one that was
 	keys *keyMap
-	last map[int64]int64 // each producer's last offset
-	done Cleaned
+	last map[int64]trace // of each producer
+	// The aborted transactions of the log, and where the second pass is in
+	// them: they may span groups.
+	aborted []abortedTxn
+	txns    *txnView
+	done    Cleaned
 }
 
 // choose finds what may be compacted and whether that is worth it.
@@ -104,7 +108,7 @@ func (r *round) choose() bool {
 		return false
 	}
 	r.done.DirtyRatio = float64(dirty) / float64(clean+dirty)
-	r.last = l.producers.lastOffsets()
+	r.last, r.aborted = l.producers.traces(), l.aborted
 	return must || r.done.DirtyRatio >= r.c.MinDirtyRatio
 }
 
@@ -116,6 +120,7 @@ func (r *round) run() error {
 	if err := r.collect(); err != nil {
 		return err
 	}
+	r.txns = newTxnView(r.aborted, r.segs[0].Base())
 	for _, group := range r.groups() {
 		if err := r.rewrite(group); err != nil {
 			return err
@@ -135,20 +140,15 @@ var errFull = errors.New("key map is full")
 // collect is the first pass.
 func (r *round) collect() error {
 	r.to = r.from
+	var txns *txnView
 	for _, s := range r.segs {
 		if s.Next() <= r.from {
 			continue
 		}
-		err := r.each(s, func(b []byte, h *batch.Header) error {
-			if h.LastOffset() < r.from || h.Attributes.Has(batch.Control) {
-				return nil
-			}
-			if err := r.collectBatch(b, h); err != nil {
-				return err
-			}
-			r.to = h.NextOffset()
-			return nil
-		})
+		if txns == nil {
+			txns = newTxnView(r.aborted, s.Base())
+		}
+		err := r.each(s, func(b []byte, h *batch.Header) error { return r.meet(txns, b, h) })
 		if errors.Is(err, errFull) {
 			return nil
 		}
@@ -157,6 +157,29 @@ func (r *round) collect() error {
 		}
 		r.to = s.Next()
 	}
+	return nil
+}
+
+// meet takes a batch of the first pass. What was aborted supersedes nothing.
+func (r *round) meet(txns *txnView, b []byte, h *batch.Header) error {
+	if h.Attributes.Has(batch.Control) {
+		if m, ok, err := batch.ParseMarker(b); err != nil {
+			return err
+		} else if ok {
+			txns.marker(h, m)
+		}
+		return nil
+	}
+	aborted := txns.data(h)
+	if h.LastOffset() < r.from {
+		return nil
+	}
+	if !aborted {
+		if err := r.collectBatch(b, h); err != nil {
+			return err
+		}
+	}
+	r.to = h.NextOffset()
 	return nil
 }
 
@@ -251,7 +274,10 @@ func (r *round) rewrite(group []*segment.Segment) error {
 		}
 	}
 	r.done.Segments += len(group)
-	if err := r.swap(group, into); err != nil {
+	if err = f.saveIndex(); err == nil {
+		err = r.swap(group, f)
+	}
+	if err != nil {
 		return errors.Join(err, into.Close())
 	}
 	return nil
@@ -259,7 +285,8 @@ func (r *round) rewrite(group []*segment.Segment) error {
 
 // swap puts the copy in the place of the group. From the moment its name ends
 // in .swap, a restart would finish the job; before, it would forget the copy.
-func (r *round) swap(group []*segment.Segment, into *segment.Segment) error {
+func (r *round) swap(group []*segment.Segment, f *filter) error {
+	into := f.into
 	if err := errors.Join(into.SaveIndexes(), into.Sync()); err != nil {
 		return err
 	}
@@ -273,6 +300,11 @@ func (r *round) swap(group []*segment.Segment, into *segment.Segment) error {
 	l.mu.Lock()
 	i := slices.Index(l.segs, group[0])
 	l.segs = slices.Concat(l.segs[:i], []*segment.Segment{into}, l.segs[i+len(group):])
+	l.replaceAborted(into.Base(), f.end, f.left)
+	if first, ok := l.tail.first(); ok && first < f.end {
+		// It has records that the index doesn't tell to be aborted any more.
+		l.tail.drop()
+	}
 	l.mu.Unlock()
 	l.retire(group, r.now, r.c)
 	if err := into.Rename(""); err != nil {

@@ -48,6 +48,9 @@ func (l *Log) advance(hw, bytes int64) {
 	}
 	more := int(bytes - l.hwBytes)
 	l.hw, l.hwBytes = hw, bytes
+	if l.producers.passed(hw) {
+		more = 0 // any number of records may have become stable
+	}
 	for p := &l.acks; *p != nil; {
 		a := *p
 		if a.offset > hw {
@@ -143,6 +146,9 @@ func (l *Log) flush(what scope) error {
 	segs := l.segs
 	l.flushedAt = l.clock.Now().UnixMilli()
 	l.mu.Unlock()
+	if err := l.saveAborted(); err != nil {
+		return err
+	}
 	for i, s := range segs {
 		sealed := i < len(segs)-1
 		if !sealed && what != everySegment {

@@ -51,9 +51,14 @@ type Log struct {
 	endBytes  int64              // bytes appended since the log was opened
 	hwBytes   int64              // how many of them are below the high watermark
 	producers *producers
-	tail      tail
-	waiters   Waiter // ring of those that wait for more to read
-	acks      *Ack   // waiting for the high watermark
+	// Aborted transactions, by marker. Readers keep the slice while the log is
+	// unlocked: it is appended to or replaced, never changed in place. Those
+	// with markers before abortedSaved are on the disk.
+	aborted      []abortedTxn
+	abortedSaved int64
+	tail         tail
+	waiters      Waiter // ring of those that wait for more to read
+	acks         *Ack   // waiting for the high watermark
 
 	synced    syncedTo
 	unsynced  []*segment.Segment // rolled, but not on the disk
@@ -122,7 +127,12 @@ func (l *Log) Bounds() Bounds {
 
 // lastStable is the first offset that a transaction may still decide about;
 // without transactions that is the high watermark. l.mu is held.
-func (l *Log) lastStable() int64 { return l.hw }
+func (l *Log) lastStable() int64 {
+	if first, ok := l.producers.firstUnstable(); ok {
+		return max(l.start, min(first, l.hw))
+	}
+	return l.hw
+}
 
 // Size is the bytes in all segments.
 func (l *Log) Size() int64 {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/leatstream/leat/broker/internal/batch"
@@ -64,6 +65,9 @@ func (l *Log) open() error {
 	}
 	now := l.clock.Now().UnixMilli()
 	l.flushedAt = now
+	if err := l.loadAborted(); err != nil {
+		return err
+	}
 	if err := l.loadProducers(now); err != nil {
 		return err
 	}
@@ -88,10 +92,12 @@ func (l *Log) finishSwaps() error {
 	if err != nil {
 		return err
 	}
-	var swaps, logs []int64
+	var swaps, logs, unfinished []int64
 	for _, e := range list {
 		base, suffix, ok := segment.ParseName(e.Name)
 		switch {
+		case ok && suffix == segment.LogSuffix+segment.CleanedSuffix:
+			unfinished = append(unfinished, base)
 		case strings.HasSuffix(e.Name, segment.DeletedSuffix),
 			strings.HasSuffix(e.Name, segment.CleanedSuffix),
 			strings.HasSuffix(e.Name, ".tmp"):
@@ -108,16 +114,37 @@ func (l *Log) finishSwaps() error {
 	if err != nil {
 		return err
 	}
-	return l.removeStray()
+	return l.settleStray(unfinished)
 }
 
-// removeStray removes the indexes of a swap that had not got to its log file.
-func (l *Log) removeStray() error {
+// settleStray sees to the indexes of a swap whose log file has another name.
+// As long as that is the one of an unfinished copy, its index of transactions
+// is of no use either; afterwards the log file has arrived where the index was
+// going. The other indexes can be made anew.
+func (l *Log) settleStray(unfinished []int64) error {
 	list, err := l.o.FS.ReadDir(l.o.Dir)
 	for _, e := range list {
-		if strings.HasSuffix(e.Name, segment.SwapSuffix) {
-			err = errors.Join(err, l.o.FS.Remove(vfs.Join(l.o.Dir, e.Name)))
+		if !strings.HasSuffix(e.Name, segment.SwapSuffix) {
+			continue
 		}
+		name := vfs.Join(l.o.Dir, e.Name)
+		base, suffix, _ := segment.ParseName(e.Name)
+		if suffix == segment.TxnIndexSuffix+segment.SwapSuffix && !slices.Contains(unfinished, base) {
+			err = errors.Join(err, l.o.FS.Rename(name, l.txnIndexName(base, "")))
+			continue
+		}
+		err = errors.Join(err, l.o.FS.Remove(name))
+	}
+	if err != nil || len(unfinished) == 0 {
+		return err
+	}
+	// Only then may what tells of the unfinished copy go.
+	if err := l.o.FS.SyncDir(l.o.Dir); err != nil {
+		return err
+	}
+	for _, base := range unfinished {
+		name := segment.FileName(base, segment.LogSuffix) + segment.CleanedSuffix
+		err = errors.Join(err, l.o.FS.Remove(vfs.Join(l.o.Dir, name)))
 	}
 	return err
 }
@@ -135,16 +162,21 @@ func (l *Log) finishSwap(base int64, logs []int64) error {
 		if old < base || old >= s.Next() {
 			continue
 		}
-		if err := l.removeFiles(old); err != nil {
+		suffixes := []string{segment.LogSuffix, segment.IndexSuffix, segment.TimeIndexSuffix}
+		if old != base {
+			// The one of that name may be the copy's already.
+			suffixes = append(suffixes, segment.TxnIndexSuffix)
+		}
+		if err := l.removeFiles(old, suffixes...); err != nil {
 			return err
 		}
 	}
 	return s.Rename("")
 }
 
-// removeFiles removes a segment that isn't open.
-func (l *Log) removeFiles(base int64) error {
-	for _, suffix := range []string{segment.LogSuffix, segment.IndexSuffix, segment.TimeIndexSuffix} {
+// removeFiles removes files of a segment that isn't open.
+func (l *Log) removeFiles(base int64, suffixes ...string) error {
+	for _, suffix := range suffixes {
 		err := l.o.FS.Remove(vfs.Join(l.o.Dir, segment.FileName(base, suffix)))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -239,7 +271,7 @@ func (l *Log) discard(base int64) error {
 		}
 		f.Close()
 	}
-	return l.removeFiles(base)
+	return l.removeFiles(base, segment.LogSuffix, segment.IndexSuffix, segment.TimeIndexSuffix, segment.TxnIndexSuffix)
 }
 
 // settle finds the log's bounds, and makes the first segment where there is

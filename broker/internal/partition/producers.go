@@ -26,6 +26,11 @@ type producer struct {
 	// usedAt is when the producer last appended, by the broker's clock in
 	// milliseconds: records may carry times of long ago.
 	usedAt int64
+	lastAt int64 // largest timestamp of its last batch or marker, milliseconds
+	// The last marker's coordinator epoch, and the first offset of the open
+	// transaction; -1 is none.
+	coordinatorEpoch int32
+	txnStart         int64
 }
 
 func (p *producer) last() *sent {
@@ -47,10 +52,28 @@ func (p *producer) push(s sent) {
 // producers is the state of all idempotent producers of a log. It is guarded
 // by the log.
 type producers struct {
-	m map[int64]*producer
+	m         map[int64]*producer
+	txns      []txn // by first offset
+	attempts  map[int64]*attempt
+	lastGuard Guard
 }
 
-func newProducers() *producers { return &producers{m: map[int64]*producer{}} }
+func newProducers() *producers {
+	return &producers{m: map[int64]*producer{}, attempts: map[int64]*attempt{}}
+}
+
+// of returns the producer of a batch in its epoch, made new if need be.
+func (ps *producers) of(h *batch.Header) *producer {
+	p := ps.m[h.ProducerID]
+	if p == nil {
+		p = &producer{epoch: h.ProducerEpoch, lastAt: -1, coordinatorEpoch: -1, txnStart: -1}
+		ps.m[h.ProducerID] = p
+	}
+	if h.ProducerEpoch != p.epoch {
+		p.epoch, p.n = h.ProducerEpoch, 0
+	}
+	return p
+}
 
 // duplicate returns the batch that h repeats, if it is still remembered.
 func (ps *producers) duplicate(h *batch.Header) (sent, bool) {
@@ -67,17 +90,41 @@ func (ps *producers) duplicate(h *batch.Header) (sent, bool) {
 	return sent{}, false
 }
 
-// check tells whether the batch h of a client may follow what its producer
-// sent before. A producer that is not known may begin with any sequence
-// number: what it sent before may have been deleted.
-func (ps *producers) check(h *batch.Header) error {
+// check tells whether a data batch may follow what its producer sent before.
+// Sequence numbers are a client's only.
+func (ps *producers) check(h *batch.Header, a AppendArgs) error {
+	if err := ps.checkTxn(h, a.Guard); err != nil {
+		return err
+	}
 	p := ps.m[h.ProducerID]
+	if p != nil && h.ProducerEpoch < p.epoch {
+		return staleEpoch(h, p)
+	}
+	if a.Origin == Client {
+		if err := ps.checkSequence(h, p); err != nil {
+			return err
+		}
+	}
+	if p != nil && p.txnStart >= 0 && !h.Attributes.Has(batch.Transactional) {
+		return batch.Errorf(kerr.InvalidTxnState, "producer %d has a transaction since offset %d, to which the batch does not belong", h.ProducerID, p.txnStart)
+	}
+	return nil
+}
+
+// checkSequence looks at a batch's sequence numbers; p is its producer. A
+// producer that is not known may begin with any number, as what it sent before
+// may have been deleted; but not in a transaction of the second protocol, and
+// not behind a number that came before and is still to be written.
+func (ps *producers) checkSequence(h *batch.Header, p *producer) error {
+	if a := ps.attempts[h.ProducerID]; a != nil {
+		if a.version == TxnV2 && h.BaseSequence != 0 && p == nil || h.BaseSequence > a.firstSeq {
+			return batch.Errorf(kerr.OutOfOrderSequenceNumber, "producer %d begins its transaction here with sequence %d", h.ProducerID, h.BaseSequence)
+		}
+	}
 	if p == nil {
 		return nil
 	}
 	switch last := p.last(); {
-	case h.ProducerEpoch < p.epoch:
-		return batch.Errorf(kerr.InvalidProducerEpoch, "producer %d has epoch %d, the batch has %d: another instance took over", h.ProducerID, p.epoch, h.ProducerEpoch)
 	case h.ProducerEpoch > p.epoch:
 		if h.BaseSequence != 0 {
 			return batch.Errorf(kerr.OutOfOrderSequenceNumber, "producer %d begins epoch %d with sequence %d instead of 0", h.ProducerID, h.ProducerEpoch, h.BaseSequence)
@@ -96,23 +143,14 @@ func (ps *producers) check(h *batch.Header) error {
 // followed by 0.
 func nextSequence(seq int32) int32 { return int32((int64(seq) + 1) & 0x7fffffff) }
 
-// note remembers a batch that is in the log, appended at now (milliseconds).
+// note remembers a data batch that is in the log, appended at now
+// (milliseconds).
 func (ps *producers) note(h *batch.Header, now int64) {
 	if !h.Idempotent() {
 		return
 	}
-	p := ps.m[h.ProducerID]
-	if p == nil {
-		p = &producer{epoch: h.ProducerEpoch}
-		ps.m[h.ProducerID] = p
-	}
-	p.usedAt = now
-	if h.ProducerEpoch != p.epoch {
-		p.epoch, p.n = h.ProducerEpoch, 0
-	}
-	if h.Attributes.Has(batch.Control) {
-		return // markers have no sequence numbers
-	}
+	p := ps.of(h)
+	p.usedAt, p.lastAt = now, h.MaxTimestamp
 	p.push(sent{
 		firstSeq:   h.BaseSequence,
 		lastSeq:    h.LastSequence(),
@@ -120,30 +158,51 @@ func (ps *producers) note(h *batch.Header, now int64) {
 		delta:      h.LastOffsetDelta,
 		timestamp:  h.MaxTimestamp,
 	})
+	if !h.Attributes.Has(batch.Transactional) {
+		return
+	}
+	delete(ps.attempts, h.ProducerID)
+	if p.txnStart < 0 {
+		ps.begin(h.ProducerID, p, h.BaseOffset)
+	}
 }
 
 // expire forgets producers that were last heard of before the time (in
-// milliseconds) and returns how many.
+// milliseconds) and returns how many. Those with an open transaction stay.
 func (ps *producers) expire(before int64) int {
 	n := 0
 	for id, p := range ps.m {
-		if p.usedAt < before {
+		if p.usedAt < before && p.txnStart < 0 {
 			delete(ps.m, id)
 			n++
+		}
+	}
+	for id, a := range ps.attempts {
+		if a.at < before {
+			delete(ps.attempts, id)
 		}
 	}
 	return n
 }
 
-// lastOffsets is where each producer's last batch ends.
-func (ps *producers) lastOffsets() map[int64]int64 {
-	m := make(map[int64]int64, len(ps.m))
+// traces is what of each producer compaction must keep.
+func (ps *producers) traces() map[int64]trace {
+	m := make(map[int64]trace, len(ps.m))
 	for id, p := range ps.m {
+		t := trace{epoch: p.epoch, lastOffset: -1}
 		if last := p.last(); last != nil {
-			m[id] = last.lastOffset
+			t.lastOffset = last.lastOffset
 		}
+		m[id] = t
 	}
 	return m
+}
+
+// trace is a batch that tells of a producer after a restart: the last with
+// data, which ends at lastOffset, or, if that is -1, a marker of the epoch.
+type trace struct {
+	epoch      int16
+	lastOffset int64
 }
 
 // list describes all producers.
@@ -152,11 +211,11 @@ func (ps *producers) list() []Producer {
 	for id, p := range ps.m {
 		d := Producer{
 			ID: id, Epoch: p.epoch,
-			LastSequence: -1, LastOffset: -1, LastTimestamp: -1,
-			CoordinatorEpoch: -1, TxnStart: -1,
+			LastSequence: -1, LastOffset: -1, LastTimestamp: p.lastAt,
+			CoordinatorEpoch: p.coordinatorEpoch, TxnStart: p.txnStart,
 		}
 		if last := p.last(); last != nil {
-			d.LastSequence, d.LastOffset, d.LastTimestamp = last.lastSeq, last.lastOffset, last.timestamp
+			d.LastSequence, d.LastOffset = last.lastSeq, last.lastOffset
 		}
 		all = append(all, d)
 	}

@@ -139,14 +139,26 @@ func TestSnapshotRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ps := newProducers()
 		for range rapid.IntRange(0, 40).Draw(t, "batches") {
-			ps.note(&batch.Header{
+			h := batch.Header{
 				ProducerID:      rapid.Int64Range(-1, 5).Draw(t, "id"),
 				ProducerEpoch:   rapid.Int16Range(0, 2).Draw(t, "epoch"),
 				BaseSequence:    rapid.Int32Range(0, math.MaxInt32).Draw(t, "sequence"),
 				LastOffsetDelta: rapid.Int32Range(0, 100).Draw(t, "delta"),
 				BaseOffset:      rapid.Int64().Draw(t, "offset"),
 				MaxTimestamp:    rapid.Int64().Draw(t, "timestamp"),
-			}, rapid.Int64().Draw(t, "now"))
+			}
+			now := rapid.Int64().Draw(t, "now")
+			switch rapid.IntRange(0, 2).Draw(t, "kind") {
+			case 0:
+				h.Attributes, h.BaseOffset = batch.Transactional, max(h.BaseOffset, 0)
+				ps.note(&h, now)
+			case 1:
+				if h.ProducerID >= 0 {
+					ps.end(&h, batch.Marker{CoordinatorEpoch: rapid.Int32().Draw(t, "coordinator epoch")}, now)
+				}
+			default:
+				ps.note(&h, now)
+			}
 		}
 		b := ps.encode()
 		got, err := decodeProducers(b)
@@ -155,6 +167,11 @@ func TestSnapshotRoundTrip(t *testing.T) {
 		}
 		if !bytes.Equal(got.encode(), b) || len(got.m) != len(ps.m) {
 			t.Fatalf("%d producers decode to %d", len(ps.m), len(got.m))
+		}
+		for _, x := range got.txns {
+			if ps.m[x.producer].txnStart != x.first {
+				t.Fatalf("transaction %+v of %+v", x, ps.m[x.producer])
+			}
 		}
 		if len(b) > snapshotHeader {
 			b[rapid.IntRange(0, len(b)-1).Draw(t, "damage")] ^= 4

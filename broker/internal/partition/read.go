@@ -42,15 +42,50 @@ func (l *Log) outside(offset int64) error {
 // An offset before the log's start or after its end is a *RangeError; between
 // the high watermark and the end there is nothing to read, which is no error.
 func (l *Log) Read(dst [][]byte, offset int64, maxBytes int, least Minimum) (ReadResult, error) {
+	return l.read(dst, offset, maxBytes, least, uncommitted)
+}
+
+// ReadCommitted is Read up to the last stable offset, for a reader that wants
+// no records of transactions that are open or were aborted: it gets the latter
+// nevertheless, and the list of them to tell them by.
+func (l *Log) ReadCommitted(dst [][]byte, offset int64, maxBytes int, least Minimum) (ReadResult, error) {
+	return l.read(dst, offset, maxBytes, least, committed)
+}
+
+// isolation is how far a read goes.
+type isolation uint8
+
+const (
+	uncommitted isolation = iota // to the high watermark
+	committed                    // to the last stable offset
+)
+
+// limit is the offset before which a read ends; l.mu is held.
+func (l *Log) limit(i isolation) int64 {
+	if i == committed {
+		return l.lastStable()
+	}
+	return l.hw
+}
+
+func (l *Log) read(dst [][]byte, offset int64, maxBytes int, least Minimum, i isolation) (ReadResult, error) {
 	for try := 0; ; try++ {
-		r, cold, err := l.readTail(dst, offset, maxBytes, least)
-		if err != nil || cold == nil {
+		r, cold, aborted, err := l.readTail(dst, offset, maxBytes, least, i)
+		if err != nil {
 			return r, err
 		}
-		err = cold.read(&r, maxBytes, least)
+		if cold != nil {
+			err = cold.read(&r, maxBytes, least)
+		}
 		// Retention may close a file between the look and the read; look again.
 		if errors.Is(err, fs.ErrClosed) && try < 2 {
 			continue
+		}
+		if err == nil && len(aborted) > 0 && r.Size > 0 {
+			var end int64
+			if end, err = endOf(r.Data[len(r.Data)-1]); err == nil {
+				r.Aborted = overlapping(aborted, offset, end)
+			}
 		}
 		if err != nil {
 			return r, l.storage(fmt.Sprintf("offset %d could not be read", offset), err)
@@ -59,25 +94,43 @@ func (l *Log) Read(dst [][]byte, offset int64, maxBytes int, least Minimum) (Rea
 	}
 }
 
-// readTail reads from memory, or returns what is needed to read from files.
-func (l *Log) readTail(dst [][]byte, offset int64, maxBytes int, least Minimum) (ReadResult, *coldRead, error) {
+// endOf is the offset after the last of some batches.
+func endOf(b []byte) (end int64, err error) {
+	for len(b) > 0 {
+		var h batch.Header
+		if h, _, b, err = batch.Cut(b); err != nil {
+			return 0, err
+		}
+		end = h.NextOffset()
+	}
+	return end, nil
+}
+
+// readTail reads from memory, or returns what is needed to read from files;
+// and the aborted transactions that a committed reader may have to know.
+func (l *Log) readTail(dst [][]byte, offset int64, maxBytes int, least Minimum, i isolation) (ReadResult, *coldRead, []abortedTxn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := ReadResult{Data: dst, HighWatermark: l.hw, LastStable: l.lastStable(), LogStart: l.start}
 	if offset < l.start || offset > l.end {
-		return ReadResult{HighWatermark: -1, LastStable: -1, LogStart: -1}, nil, l.outside(offset)
+		return ReadResult{HighWatermark: -1, LastStable: -1, LogStart: -1}, nil, nil, l.outside(offset)
 	}
 	if l.closed {
-		return r, nil, l.usable()
+		return r, nil, nil, l.usable()
 	}
-	if offset >= l.hw {
-		return r, nil, nil
+	end := l.limit(i)
+	if offset >= end {
+		return r, nil, nil, nil
+	}
+	var aborted []abortedTxn
+	if n := len(l.aborted); i == committed && n > 0 && l.aborted[n-1].last >= offset {
+		aborted = l.aborted
 	}
 	var ok bool
-	if r.Data, r.Size, ok = l.tail.read(dst, offset, l.hw, maxBytes, least); ok {
-		return r, nil, nil
+	if r.Data, r.Size, ok = l.tail.read(dst, offset, end, maxBytes, least); ok {
+		return r, nil, aborted, nil
 	}
-	return r, &coldRead{segs: l.segs[l.segmentOf(offset):], offset: offset, end: l.hw}, nil
+	return r, &coldRead{segs: l.segs[l.segmentOf(offset):], offset: offset, end: end}, aborted, nil
 }
 
 // segmentOf is the index of the last segment that begins at or before offset;
@@ -223,22 +276,46 @@ func fill(s *segment.Segment, buf *[]byte, pos, n int64) ([]byte, error) {
 
 // Available is about how many bytes a read from offset could return in all,
 // without reading them: 0 if there are none, or no such offset.
-func (l *Log) Available(offset int64) int {
+func (l *Log) Available(offset int64) int { return l.available(offset, uncommitted) }
+
+// AvailableCommitted is Available for ReadCommitted.
+func (l *Log) AvailableCommitted(offset int64) int { return l.available(offset, committed) }
+
+func (l *Log) available(offset int64, i isolation) int {
 	l.mu.Lock()
-	if offset < l.start || offset >= l.hw {
+	end := l.limit(i)
+	if offset < l.start || offset >= end {
 		l.mu.Unlock()
 		return 0
 	}
 	hidden := l.endBytes - l.hwBytes
-	if n, ok := l.tail.from(offset); ok {
+	n, ok := l.tail.from(offset)
+	if ok && end < l.hw {
+		// What is not stable is in the tail too, being later.
+		hidden, ok = l.tail.from(end)
+	}
+	if ok {
 		l.mu.Unlock()
 		return int(n - hidden)
 	}
 	segs := l.segs[l.segmentOf(offset):]
+	unstable := l.segs[l.segmentOf(end):]
+	if end == l.hw {
+		unstable = nil
+	}
 	l.mu.Unlock()
-	n := sizeOf(segs) - hidden
+	n = bytesFrom(segs, offset) - max(hidden, bytesFrom(unstable, end))
+	return int(max(n, 1))
+}
+
+// bytesFrom is about how many bytes segments have from an offset on.
+func bytesFrom(segs []*segment.Segment, offset int64) int64 {
+	if len(segs) == 0 {
+		return 0
+	}
+	n := sizeOf(segs)
 	if pos, err := segs[0].Floor(offset); err == nil {
 		n -= pos
 	}
-	return int(max(n, 1))
+	return n
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/segment"
 	"github.com/leatstream/leat/broker/internal/vfs"
 )
@@ -20,12 +21,14 @@ import (
 // snapshot of an unknown version and walks the log.
 //
 //	version u16 | crc32c u32 of the rest | count u32 | producers
-//	producer: id i64, epoch i16, used at i64, n u8, n batches
+//	producer: id i64, epoch i16, used at i64, last timestamp i64,
+//	          coordinator epoch i32, first offset of its transaction i64,
+//	          n u8, n batches
 //	batch: first seq i32, last seq i32, last offset i64, delta i32, timestamp i64
 const (
-	snapshotVersion   = 0x4c01
+	snapshotVersion   = 0x4c02
 	snapshotHeader    = 2 + 4 + 4
-	snapshotProducer  = 8 + 2 + 8 + 1
+	snapshotProducer  = 8 + 2 + 8 + 8 + 4 + 8 + 1
 	snapshotBatchSize = 4 + 4 + 8 + 4 + 8
 )
 
@@ -41,6 +44,9 @@ func (ps *producers) encode() []byte {
 		b = be.AppendUint64(b, uint64(id))
 		b = be.AppendUint16(b, uint16(p.epoch))
 		b = be.AppendUint64(b, uint64(p.usedAt))
+		b = be.AppendUint64(b, uint64(p.lastAt))
+		b = be.AppendUint32(b, uint32(p.coordinatorEpoch))
+		b = be.AppendUint64(b, uint64(p.txnStart))
 		b = append(b, byte(p.n))
 		for _, s := range p.recent[:p.n] {
 			b = be.AppendUint32(b, uint32(s.firstSeq))
@@ -71,7 +77,10 @@ func decodeProducers(b []byte) (*producers, error) {
 		if len(b) < snapshotProducer {
 			return nil, fmt.Errorf("%w: %w", errSnapshot, io.ErrUnexpectedEOF)
 		}
-		p := &producer{epoch: int16(be.Uint16(b[8:])), usedAt: int64(be.Uint64(b[10:])), n: int(b[18])}
+		p := &producer{
+			epoch: int16(be.Uint16(b[8:])), usedAt: int64(be.Uint64(b[10:])), lastAt: int64(be.Uint64(b[18:])),
+			coordinatorEpoch: int32(be.Uint32(b[26:])), txnStart: int64(be.Uint64(b[30:])), n: int(b[38]),
+		}
 		ps.m[int64(be.Uint64(b))] = p
 		b = b[snapshotProducer:]
 		if p.n > recentBatches || len(b) < p.n*snapshotBatchSize {
@@ -91,6 +100,7 @@ func decodeProducers(b []byte) (*producers, error) {
 	if len(b) > 0 {
 		return nil, fmt.Errorf("%w: %d bytes too many", errSnapshot, len(b))
 	}
+	ps.reopen()
 	return ps, nil
 }
 
@@ -137,7 +147,9 @@ func (l *Log) removeSnapshot(at int64) error {
 }
 
 // loadProducers rebuilds the producers' state as of the log's end: from the
-// newest usable snapshot, and the batches after it.
+// newest usable snapshot up to the recovery point, and the batches after it.
+// Newer snapshots would do for the producers, but between them and the
+// recovery point the aborted transactions are still to be found.
 func (l *Log) loadProducers(now int64) error {
 	offsets, err := l.snapshots()
 	if err != nil {
@@ -153,6 +165,9 @@ func (l *Log) loadProducers(now int64) error {
 			}
 			continue
 		}
+		if at > l.synced.offset {
+			continue
+		}
 		b, err := vfs.ReadFile(l.o.FS, vfs.Join(l.o.Dir, segment.FileName(at, segment.SnapshotSuffix)))
 		if err != nil {
 			return err
@@ -165,10 +180,33 @@ func (l *Log) loadProducers(now int64) error {
 		l.producers, from = ps, at
 		break
 	}
-	return l.replayProducers(from, now)
+	if err := l.eachHeader(from, func(h *batch.Header, m *batch.Marker) { l.replay(h, m, now) }); err != nil {
+		return err
+	}
+	l.producers.passed(l.hw)
+	return nil
 }
 
-func (l *Log) replayProducers(from, now int64) error {
+// replay takes a batch of the log into account; m is its marker, if it is a
+// control batch that has one.
+func (l *Log) replay(h *batch.Header, m *batch.Marker, now int64) {
+	switch {
+	case !h.Attributes.Has(batch.Control):
+		l.producers.note(h, now)
+	case m == nil:
+		// Compaction has left no more than the epoch.
+		l.producers.of(h).usedAt = now
+	default:
+		first, stable, found := l.producers.end(h, *m, now)
+		if found && m.Outcome == batch.Abort && h.BaseOffset >= l.synced.offset {
+			l.aborted = append(l.aborted, abortedTxn{h.ProducerID, first, h.BaseOffset, stable})
+		}
+	}
+}
+
+// eachHeader walks the batches from the one with an offset on, with the markers of those
+// that are control batches.
+func (l *Log) eachHeader(from int64, do func(*batch.Header, *batch.Marker)) error {
 	for _, s := range l.segs {
 		if s.Next() <= from {
 			continue
@@ -182,13 +220,30 @@ func (l *Log) replayProducers(from, now int64) error {
 			if err == io.EOF {
 				break
 			}
+			var m *batch.Marker
+			if err == nil && h.LastOffset() >= from && h.Attributes.Has(batch.Control) {
+				m, err = markerOf(sc, &h)
+			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.Path(), err)
 			}
-			if h.BaseOffset >= from {
-				l.producers.note(&h, now)
+			if h.LastOffset() >= from {
+				do(&h, m)
 			}
 		}
 	}
 	return nil
+}
+
+// markerOf reads the marker of the control batch that the scanner is at.
+func markerOf(sc *segment.Scanner, h *batch.Header) (*batch.Marker, error) {
+	b, err := sc.Batch(h)
+	if err != nil {
+		return nil, err
+	}
+	m, ok, err := batch.ParseMarker(b)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &m, nil
 }

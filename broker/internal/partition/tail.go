@@ -73,6 +73,14 @@ func (t *tail) drop() {
 	t.slabs, t.bytes = t.slabs[:0], 0
 }
 
+// first is the first offset in the tail.
+func (t *tail) first() (offset int64, ok bool) {
+	if len(t.slabs) == 0 {
+		return 0, false
+	}
+	return t.slabs[0].first, true
+}
+
 // locate finds the batch that holds offset.
 func (t *tail) locate(offset int64) (slabIndex, batchIndex int, ok bool) {
 	if len(t.slabs) == 0 || offset < t.slabs[0].first {

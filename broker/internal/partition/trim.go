@@ -132,6 +132,7 @@ func (l *Log) cutStart(c *Config, now int64) (Retained, []*segment.Segment) {
 	}
 	gone := l.segs[:n:n]
 	l.segs = slices.Clone(l.segs[n:])
+	l.dropAborted()
 	if n > 0 {
 		l.wakeAll()
 	}

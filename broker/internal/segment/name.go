@@ -13,7 +13,7 @@ const (
 	IndexSuffix     = ".index"
 	TimeIndexSuffix = ".timeindex"
 	// TxnIndexSuffix and SnapshotSuffix are of files that the partition keeps
-	// beside its segments.
+	// beside its segments; the former share their segment's fate.
 	TxnIndexSuffix = ".txnindex"
 	SnapshotSuffix = ".snapshot"
 	// CleanedSuffix is added to the files of a segment that compaction is

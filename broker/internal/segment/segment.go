@@ -71,7 +71,7 @@ func (s *Segment) init() {
 func Create(o Options) (*Segment, error) {
 	// Indexes of an earlier segment of that name must not be taken for those
 	// of this one after a crash.
-	for _, kind := range []string{IndexSuffix, TimeIndexSuffix} {
+	for _, kind := range []string{IndexSuffix, TimeIndexSuffix, TxnIndexSuffix} {
 		if err := o.FS.Remove(o.path(kind)); err != nil && !isNotExist(err) {
 			return nil, fmt.Errorf("create segment: %w", err)
 		}
@@ -213,7 +213,7 @@ func (s *Segment) Rename(suffix string) error {
 	defer s.mu.Unlock()
 	to := s.o
 	to.Suffix = suffix
-	for _, kind := range []string{IndexSuffix, TimeIndexSuffix, LogSuffix} {
+	for _, kind := range []string{IndexSuffix, TimeIndexSuffix, TxnIndexSuffix, LogSuffix} {
 		err := s.o.FS.Rename(s.o.path(kind), to.path(kind))
 		if err != nil && (kind == LogSuffix || !isNotExist(err)) {
 			return fmt.Errorf("rename segment: %w", err)
@@ -228,7 +228,7 @@ func (s *Segment) Remove() error {
 	err := s.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, kind := range []string{LogSuffix, IndexSuffix, TimeIndexSuffix} {
+	for _, kind := range []string{LogSuffix, IndexSuffix, TimeIndexSuffix, TxnIndexSuffix} {
 		if e := s.o.FS.Remove(s.o.path(kind)); e != nil && !isNotExist(e) {
 			err = errors.Join(err, e)
 		}

@@ -19,12 +19,12 @@ import (
 // Options configures the serving of one connection. All fields are required.
 type Options struct {
 	Clock        clock.Clock
-	RequestBytes func(key int16) int // largest frame of an API
+	Memory       *Memory
+	RequestBytes func(key int16) int // largest frame of an API; of -1, a raw one
 	InFlight     int                 // requests in work before reading stops
 	IdleTimeout  time.Duration       // wait for the first byte of a frame
 	FrameTimeout time.Duration       // wait for the rest of it
 	WriteTimeout time.Duration       // wait for the peer to take a response
-	Local        bool                // see Request.Local
 }
 
 // session is one connection being served: a reader that runs stage one of
@@ -36,12 +36,15 @@ type session struct {
 	queue   chan pending
 	asked   atomic.Int64 // requests
 	done    atomic.Int64 // of those, how many need nothing more
+	muted   atomic.Int64 // until when, in nanoseconds since 1970
 }
 
 // pending is a request whose response has not been sent.
 type pending struct {
 	correlationID int32
 	flexible      bool
+	raw           bool
+	last          bool
 	reply         Reply
 }
 
@@ -73,7 +76,7 @@ func Serve(ctx context.Context, conn net.Conn, handler Handler, opt Options) err
 	close(s.queue)
 	<-written
 	conn.Close()
-	if cause := context.Cause(ctx); !errors.Is(cause, errPeerClosed) && !errors.Is(cause, context.Canceled) {
+	if cause := context.Cause(ctx); !errors.Is(cause, errPeerClosed) && !errors.Is(cause, errLast) && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	return nil
@@ -83,46 +86,99 @@ var errPeerClosed = errors.New("closed by the peer")
 
 // read reads requests and runs their first stage.
 func (s *session) read(ctx context.Context) error {
-	r := bufio.NewReaderSize(s.conn, 64<<10)
-	var spare []byte
+	r := bufio.NewReaderSize(s.conn, readBuffer)
+	handler, _ := s.handler.(RawHandler)
+	lim := limits{s.opt.Memory, s.opt.RequestBytes}
 	for {
-		if err := s.awaitFrame(r); err != nil {
+		if err := s.awaitFrame(ctx, r); err != nil {
 			return err
 		}
-		frame, err := readFrame(r, spare, s.opt.RequestBytes)
+		raw := handler != nil && handler.Raw()
+		f, err := readFrame(ctx, r, raw, lim)
 		if err != nil {
 			return err
 		}
-		head, body, err := parseHeader(frame)
+		last, err := s.serveFrame(ctx, f, raw)
 		if err != nil {
 			return err
 		}
-		req := &Request{Header: head, Body: body, Client: s.conn.RemoteAddr(), Local: s.opt.Local}
-		reply, flexible, err := s.handle(ctx, req)
-		spare = nil
-		if req.Reusable && cap(frame) <= maxSpare {
-			spare = frame
-		}
-		if err != nil {
-			return fmt.Errorf("request with key %d version %d: %w", head.Key, head.Version, err)
-		}
-		s.asked.Add(1)
-		select {
-		case s.queue <- pending{head.CorrelationID, flexible, reply}:
-		case <-ctx.Done():
+		if last {
+			<-ctx.Done() // the writer ends the connection
 			return ctx.Err()
 		}
 	}
 }
 
-// maxSpare bounds the memory that a connection keeps for its next request.
-const maxSpare = 2 << 20
+// readBuffer holds small requests that come together. Large ones are read
+// past it.
+const readBuffer = 32 << 10
+
+// serveFrame runs the first stage of a frame's request and queues its reply.
+func (s *session) serveFrame(ctx context.Context, f inbound, raw bool) (last bool, err error) {
+	req := &Request{Raw: raw, Body: f.bytes, Client: s.conn.RemoteAddr()}
+	defer func() { s.opt.Memory.free(f, req.Reusable) }()
+	if !raw {
+		if req.Header, req.Body, err = parseHeader(f.bytes); err != nil {
+			return false, err
+		}
+	}
+	reply, flexible, err := s.handle(ctx, req)
+	if err != nil {
+		return false, fmt.Errorf("request with key %d version %d: %w", req.Key, req.Version, err)
+	}
+	s.mute(req.Mute)
+	s.asked.Add(1)
+	select {
+	case s.queue <- pending{req.CorrelationID, flexible, raw, req.Last, reply}:
+		return req.Last, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// mute leaves the connection unread for d.
+func (s *session) mute(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	until := s.opt.Clock.Now().Add(d).UnixNano()
+	for {
+		old := s.muted.Load()
+		if until <= old || s.muted.CompareAndSwap(old, until) {
+			return
+		}
+	}
+}
+
+// listen waits until the connection isn't muted.
+func (s *session) listen(ctx context.Context) error {
+	for {
+		until := s.muted.Load()
+		if until == 0 {
+			return nil
+		}
+		left := time.Duration(until - s.opt.Clock.Now().UnixNano())
+		if left <= 0 {
+			return nil
+		}
+		t := s.opt.Clock.NewTimer(left)
+		select {
+		case <-t.C():
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+	}
+}
 
 // awaitFrame waits for the first byte of a frame. A frame that has begun must
 // end soon, so that slow peers can't hold memory.
-func (s *session) awaitFrame(r *bufio.Reader) error {
+func (s *session) awaitFrame(ctx context.Context, r *bufio.Reader) error {
 	if r.Buffered() >= 4 {
-		return nil
+		if err := s.listen(ctx); err != nil {
+			return err
+		}
+		return s.expectFrame(r)
 	}
 	for {
 		done := s.done.Load()
@@ -141,6 +197,14 @@ func (s *session) awaitFrame(r *bufio.Reader) error {
 		}
 		break
 	}
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	return s.expectFrame(r)
+}
+
+// expectFrame limits the time for the rest of a frame, unless it is there.
+func (s *session) expectFrame(r *bufio.Reader) error {
 	if r.Buffered() >= 4 && r.Buffered() >= frameEnd(r) {
 		return nil
 	}
@@ -199,23 +263,38 @@ func (s *session) write(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if resp == nil {
-			continue
-		}
-		if segs, ok := resp.(Segments); ok {
-			if err := s.writeSegments(&buf, p, segs); err != nil {
-				return err
-			}
-			continue
-		}
-		buf = appendResponse(buf, p, resp)
-		if len(buf) >= flushAt {
-			if err := s.flush(&buf); err != nil {
-				return err
-			}
+		if err := s.send(&buf, p, resp); err != nil {
+			return err
 		}
 	}
 }
+
+// send sends a response, or collects it.
+func (s *session) send(buf *[]byte, p pending, resp Response) error {
+	switch segs, pieces := resp.(Segments); {
+	case pieces:
+		if err := s.writeSegments(buf, p, segs); err != nil {
+			return err
+		}
+	case resp != nil:
+		*buf = appendResponse(*buf, p, resp)
+	}
+	if m, ok := resp.(Muting); ok {
+		s.mute(m.Mute())
+	}
+	if len(*buf) >= flushAt || p.last {
+		if err := s.flush(buf); err != nil {
+			return err
+		}
+	}
+	if p.last {
+		return errLast
+	}
+	return nil
+}
+
+// errLast ends a connection whose handler wanted it to.
+var errLast = errors.New("closed by the broker")
 
 // next returns the next request to answer, sending what is collected before
 // it waits for one.
@@ -251,6 +330,9 @@ func (s *session) flush(buf *[]byte) error {
 // header.
 func appendHeader(dst []byte, p pending) []byte {
 	dst = append(dst, 0, 0, 0, 0)
+	if p.raw {
+		return dst
+	}
 	dst = binary.BigEndian.AppendUint32(dst, uint32(p.correlationID))
 	if p.flexible {
 		dst = append(dst, 0) // no tagged fields

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -48,7 +49,7 @@ func serve(h Handler) (net.Conn, <-chan error) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- Serve(context.Background(), server, h, Options{
-			Clock: clock.System, RequestBytes: limit(1 << 20), InFlight: 4,
+			Clock: clock.System, Memory: memory(1 << 20), RequestBytes: limit(1 << 20), InFlight: 4,
 			IdleTimeout: time.Minute, FrameTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
 		})
 	}()
@@ -182,6 +183,76 @@ func TestServe_PeerThatLeavesFreesAwait(t *testing.T) {
 		synctest.Wait()
 		conn.Close()
 		<-freed
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestServe_Mute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var handled []time.Duration
+		c, ended := serve(handle(func(r *Request) (Reply, error) {
+			handled = append(handled, time.Since(began))
+			switch r.Key {
+			case 1:
+				r.Mute = time.Hour
+			case 2:
+				return Ready{muting{body("m"), time.Minute}}, nil
+			}
+			return Ready{body("ok")}, nil
+		}))
+		_, _ = c.Write(request(1, 1, ""))
+		if id, _ := response(t, c); id != 1 || time.Since(began) != 0 {
+			t.Errorf("the answer itself is late: %v", time.Since(began))
+		}
+		_, _ = c.Write(request(2, 2, ""))
+		response(t, c)
+		synctest.Wait()
+		_, _ = c.Write(request(0, 3, ""))
+		response(t, c)
+		if want := []time.Duration{0, time.Hour, time.Hour + time.Minute}; !slices.Equal(handled, want) {
+			t.Errorf("handled at %v, want %v", handled, want)
+		}
+		c.Close()
+		<-ended
+	})
+}
+
+type muting struct {
+	body
+	d time.Duration
+}
+
+func (m muting) Mute() time.Duration { return m.d }
+
+// talk is a handler whose first request has a header, and the others none.
+type talk struct{ n int }
+
+func (h *talk) Raw() bool { return h.n > 0 }
+
+func (h *talk) Handle(_ context.Context, r *Request) (Reply, bool, error) {
+	h.n++
+	r.Last = h.n == 3
+	if r.Raw != (h.n > 1) {
+		return nil, false, errors.New("raw or not")
+	}
+	return Ready{body(r.Body)}, false, nil
+}
+
+func TestServe_RawAndLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, ended := serve(&talk{})
+		_, _ = c.Write(append(request(0, 1, "a"), frame([]byte("b"))...))
+		_, _ = c.Write(append(frame([]byte("c")), frame([]byte("never"))...))
+		if _, b := response(t, c); b != "a" {
+			t.Errorf("%q", b)
+		}
+		rest, err := io.ReadAll(c)
+		if err != nil || string(rest) != "\x00\x00\x00\x01b\x00\x00\x00\x01c" {
+			t.Errorf("%q, %v", rest, err)
+		}
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}

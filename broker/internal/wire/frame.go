@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,52 +18,73 @@ const minFrame = 8
 
 // grow is how much memory a frame gets before its bytes have arrived: a peer
 // that only claims a large frame doesn't make us allocate it.
-const grow = 1 << 20
+const grow = 64 << 10
 
-// readFrame reads one length-prefixed frame, at most as large as limit allows
-// for its API key, into spare if it is large enough. The error is io.EOF if the
-// peer closed between two frames.
-func readFrame(r *bufio.Reader, spare []byte, limit func(key int16) int) ([]byte, error) {
+// limits bounds what is read as a frame.
+type limits struct {
+	memory *Memory
+	bytes  func(key int16) int // largest frame of an API
+}
+
+// rawKey is the key by which limits are asked for frames without a header.
+const rawKey int16 = -1
+
+// readFrame reads one length-prefixed frame, at most as large as is allowed for
+// its API key; one that is raw has no header, and so no key. The error is io.EOF
+// if the peer closed between two frames.
+func readFrame(ctx context.Context, r *bufio.Reader, raw bool, lim limits) (inbound, error) {
 	head, err := r.Peek(4)
 	if err != nil {
 		if len(head) > 0 {
 			err = noEOF(err)
 		}
-		return nil, err
+		return inbound{}, err
 	}
-	size := int64(int32(binary.BigEndian.Uint32(head)))
-	if size < minFrame {
-		return nil, fmt.Errorf("%w: frame of %d bytes", ErrFrame, size)
+	size, key := int64(int32(binary.BigEndian.Uint32(head))), rawKey
+	if size < 0 || size < minFrame && !raw {
+		return inbound{}, fmt.Errorf("%w: frame of %d bytes", ErrFrame, size)
 	}
-	if head, err = r.Peek(6); err != nil {
-		return nil, noEOF(err)
+	if !raw {
+		if head, err = r.Peek(6); err != nil {
+			return inbound{}, noEOF(err)
+		}
+		key = int16(binary.BigEndian.Uint16(head[4:]))
 	}
-	key := int16(binary.BigEndian.Uint16(head[4:]))
-	if most := int64(limit(key)); size > most {
-		return nil, fmt.Errorf("%w: frame of %d bytes for API key %d, which may have %d", ErrFrame, size, key, most)
+	if most := int64(lim.bytes(key)); size > most {
+		return inbound{}, fmt.Errorf("%w: frame of %d bytes for API key %d, which may have %d", ErrFrame, size, key, most)
 	}
 	if _, err := r.Discard(4); err != nil {
-		return nil, noEOF(err)
+		return inbound{}, noEOF(err)
 	}
-	var buf []byte
-	if size <= int64(cap(spare)) {
-		buf = spare[:size]
-	} else {
-		buf = make([]byte, min(size, grow))
+	f := inbound{bytes: lim.memory.buffer(int(max(1, min(size, grow))))[:min(size, grow)]}
+	if err := f.read(ctx, r, int(size), lim.memory); err != nil {
+		lim.memory.free(f, true)
+		return inbound{}, noEOF(err)
 	}
-	if _, err := io.ReadFull(r, buf); err != nil {
-		return nil, noEOF(err)
-	}
-	for int64(len(buf)) < size {
-		have := len(buf)
-		next := make([]byte, min(size, 4*int64(have)))
-		copy(next, buf)
-		buf = next
-		if _, err := io.ReadFull(r, buf[have:]); err != nil {
-			return nil, noEOF(err)
+	return f, nil
+}
+
+// read reads the frame's bytes. The buffer grows with what has arrived.
+func (f *inbound) read(ctx context.Context, r *bufio.Reader, size int, m *Memory) error {
+	have := 0
+	for {
+		n, err := io.ReadFull(r, f.bytes[have:])
+		have += n
+		if err != nil || have == size {
+			return err
 		}
+		next := min(size, 4*have)
+		if counted := min(next, int(m.limit)); counted > f.charged {
+			if err := m.take(ctx, counted-f.charged); err != nil {
+				return err
+			}
+			f.charged = counted
+		}
+		larger := m.buffer(next)
+		copy(larger, f.bytes)
+		m.recycle(f.bytes)
+		f.bytes = larger
 	}
-	return buf, nil
 }
 
 // noEOF makes an end inside a frame distinct from one between frames.

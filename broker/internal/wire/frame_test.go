@@ -7,14 +7,20 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/leatstream/leat/internal/clock"
 )
 
 // frame puts a length before b.
 func frame(b []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)
 }
+
+func memory(n int64) *Memory { return NewMemory(n, clock.System, time.Minute) }
 
 func limit(n int) func(int16) int { return func(int16) int { return n } }
 
@@ -33,9 +39,9 @@ func TestReadFrame(t *testing.T) {
 		"huge":                  {[]byte{0x7f, 0xff, 0xff, 0xff, 0, 1}, ErrFrame},
 		"too large for the key": {frame(make([]byte, 101)), ErrFrame},
 	} {
-		got, err := readFrame(bufio.NewReader(bytes.NewReader(c.in)), make([]byte, 10), limit(100))
-		if !errors.Is(err, c.want) || err == nil && !bytes.Equal(got, ok) {
-			t.Errorf("%s: %x, %v; want %v", name, got, err, c.want)
+		got, err := readFrame(t.Context(), bufio.NewReader(bytes.NewReader(c.in)), false, limits{memory(1000), limit(100)})
+		if !errors.Is(err, c.want) || err == nil && !bytes.Equal(got.bytes, ok) {
+			t.Errorf("%s: %x, %v; want %v", name, got.bytes, err, c.want)
 		}
 	}
 }
@@ -45,9 +51,52 @@ func TestReadFrame_LargerThanFirstAllocation(t *testing.T) {
 	for i := range in {
 		in[i] = byte(i * 7)
 	}
-	got, err := readFrame(bufio.NewReader(bytes.NewReader(frame(in))), nil, limit(len(in)))
-	if err != nil || !bytes.Equal(got, in) {
-		t.Errorf("%d bytes, %v", len(got), err)
+	for _, total := range []int64{1, 2 * grow, 100 * grow} {
+		m := memory(total)
+		got, err := readFrame(t.Context(), bufio.NewReader(bytes.NewReader(frame(in))), false, limits{m, limit(len(in))})
+		if err != nil || !bytes.Equal(got.bytes, in) {
+			t.Errorf("%d bytes, %v", len(got.bytes), err)
+		}
+		m.free(got, true)
+		if !m.left.TryAcquire(total) {
+			t.Errorf("of %d bytes some are not given back", total)
+		}
+	}
+}
+
+// TestReadFrame_WaitsForMemory has a frame that arrives while another holds all
+// the memory there is.
+func TestReadFrame_WaitsForMemory(t *testing.T) {
+	in := frame(make([]byte, 3*grow))
+	synctest.Test(t, func(t *testing.T) {
+		read := func(m *Memory) (inbound, error) {
+			return readFrame(t.Context(), bufio.NewReader(bytes.NewReader(in)), false, limits{m, limit(len(in))})
+		}
+		m := memory(4 * grow)
+		first, err := read(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if _, err := read(m); !errors.Is(err, errMemory) || time.Since(began) != time.Minute {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		go func() {
+			time.Sleep(time.Second)
+			m.free(first, true)
+		}()
+		if _, err := read(m); err != nil || time.Since(began) != time.Minute+time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
+func TestReadFrame_Raw(t *testing.T) {
+	for _, in := range []string{"", "x", "a longer one"} {
+		got, err := readFrame(t.Context(), bufio.NewReader(bytes.NewReader(frame([]byte(in)))), true, limits{memory(1000), limit(100)})
+		if err != nil || string(got.bytes) != in {
+			t.Errorf("%q: %q, %v", in, got.bytes, err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"net"
+	"time"
 )
 
 // Request is one request as it came in.
@@ -16,8 +17,27 @@ type Request struct {
 	Reusable bool
 	// Client is the address of the peer.
 	Client net.Addr
-	// Local says that the request came through Dial, not through a socket.
-	Local bool
+	// Raw says that the frame has no header: it is all in Body, and the answer
+	// goes without a header too.
+	Raw bool
+
+	// Mute is set by the first stage to leave the connection unread for so
+	// long. Requests that are in work are answered meanwhile.
+	Mute time.Duration
+	// Last is set by the first stage to close the connection once this request
+	// has been answered.
+	Last bool
+
+	// What a handler that knows the peer tells the one behind it.
+	Peer
+}
+
+// Peer is who is at the other end of a connection.
+type Peer struct {
+	Principal string // "User:alice"
+	Host      string // IP address
+	Listener  string // the name of that which the peer came in by; "" is Dial
+	Trusted   bool   // whether it may do anything
 }
 
 // Flexible removes the tagged fields of a version 2 request header from Body.
@@ -46,6 +66,13 @@ type Segments interface {
 	Release()
 }
 
+// Muting is a [Response] that leaves the connection unread for a while after it
+// was sent.
+type Muting interface {
+	Response
+	Mute() time.Duration
+}
+
 // Reply is the second half of a request.
 type Reply interface {
 	// Await returns the response, waiting for it if need be until ctx is
@@ -68,4 +95,12 @@ type Handler interface {
 	// asks for a version 1 response header. An error closes the connection
 	// without an answer.
 	Handle(ctx context.Context, r *Request) (reply Reply, flexible bool, err error)
+}
+
+// RawHandler is a [Handler] that takes frames without headers at times.
+type RawHandler interface {
+	Handler
+	// Raw says whether the next frame has no header. It is asked between two
+	// calls of Handle.
+	Raw() bool
 }

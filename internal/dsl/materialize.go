@@ -1,0 +1,41 @@
+package dsl
+
+import (
+	"github.com/leatstream/leat/internal/task"
+	"github.com/leatstream/leat/internal/topology"
+)
+
+// Materialize keeps the rows of a table, which may be computed with each look at
+// them, in a store of their own.
+func Materialize[K, V any](in *TableDef[K, V], spec TableSpec[K, V]) *TableDef[K, V] {
+	spec.Node.Kind = topology.Processor
+	spec.Node.Inputs = []*topology.Node{in.Node}
+	latest := spec.History == 0 && !in.B.LikeKafka
+	var d *TableDef[K, V]
+	var quiet bool // a deletion of what isn't there goes no further
+	d = Upserts(in.B, spec, func(t *task.Task, n *topology.Node, put Upsert[K, V]) {
+		lookup := d.Lookup(t)
+		in.Out(t).Subscribe(n, func(c Change[K, V]) error {
+			if c.Stale && latest {
+				return nil // the row has a newer version
+			}
+			if quiet && !c.HasNew {
+				if row, err := lookup(c.Key, Latest); err != nil || !row.OK {
+					return err
+				}
+			}
+			return put(c.Key, c.New, c.HasNew, c.Time)
+		})
+	})
+	if in.B.LikeKafka && in.Node.Op == "Filter" && in.LookupAt == nil {
+		// A Filter of Kafka Streams has its store within, and goes by it if it has
+		// old values, or when somebody wants them.
+		quiet = in.AskOld()
+		want := d.WantOld
+		d.WantOld = func() {
+			quiet = true
+			want()
+		}
+	}
+	return d
+}
