@@ -121,7 +121,8 @@ func TestSASL_ManageUsers(t *testing.T) {
 		{Plain, "carol", "second", true},
 		{ScramSHA512, "carol", "first", false},
 		{ScramSHA256, "carol", "second", false}, // has no such credential
-		{ScramSHA512, "alice", "new", true},     // kept, whatever the configuration says
+		{Plain, "alice", "alice's", false},
+		{ScramSHA512, "alice", "new", true}, // kept, whatever the configuration says
 	} {
 		if err := ping(t, b.Addr(), kgo.SASL(mechanism(c.m, c.user, c.pass))); (err == nil) != c.ok {
 			t.Errorf("%+v: %v", c, err)

@@ -74,7 +74,7 @@ const maxKeys = 1 << 20
 // load is how to read the key set.
 func (t *Tokens) load(ctx context.Context) ([]byte, error) {
 	if t.KeysFile != "" {
-		return vfs.ReadFile(vfs.OS, t.KeysFile)
+		return vfs.ReadForeign(t.KeysFile)
 	}
 	client := t.HTTP
 	if client == nil {

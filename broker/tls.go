@@ -106,7 +106,7 @@ func (c *certs) load() error {
 		if name == "" {
 			continue
 		}
-		b, err := vfs.ReadFile(vfs.OS, name)
+		b, err := vfs.ReadForeign(name)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}

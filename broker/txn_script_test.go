@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,13 +95,18 @@ func (a *asker) end(what string, id int64, epoch int16, commit bool) {
 func (a *asker) add(what, topic string, partition int32, epoch int16) {
 	r := kmsg.NewPtrAddPartitionsToTxnRequest()
 	r.TransactionalID, r.ProducerID, r.ProducerEpoch = a.tx, a.me.ProducerID, epoch
-	for _, tp := range []kmsg.AddPartitionsToTxnRequestTopic{{Topic: a.topic, Partitions: []int32{0}}, {Topic: topic, Partitions: []int32{partition}}} {
-		r.Topics = append(r.Topics, tp)
+	r.Topics = []kmsg.AddPartitionsToTxnRequestTopic{{Topic: a.topic, Partitions: []int32{0}}}
+	if topic != a.topic {
+		r.Topics = append(r.Topics, kmsg.AddPartitionsToTxnRequestTopic{Topic: topic, Partitions: []int32{partition}})
 	}
 	resp := ask(a, r, func(r *kmsg.AddPartitionsToTxnResponse) int16 { return r.Topics[0].Partitions[0].ErrorCode })
-	var codes []any
+	var codes []any // those of our topic first
 	for _, t := range resp.Topics {
-		codes = append(codes, name(t.Partitions[0].ErrorCode))
+		if code := name(t.Partitions[0].ErrorCode); t.Topic == a.topic {
+			codes = slices.Insert(codes, 0, any(code))
+		} else {
+			codes = append(codes, code)
+		}
 	}
 	a.note(what, codes...)
 }
@@ -217,14 +223,16 @@ func (a *asker) script() {
 	me, epoch := id()
 	if first {
 		a.produce("produce before add", me, epoch, 0, tx)
-		a.add("add unknown partition", a.topic, 9, epoch)
+		a.add("add unknown partition", "__consumer_offsets_no", 9, epoch)
 		a.add("add internal topic", "__consumer_offsets", 0, epoch)
 		a.add("add with old epoch", a.topic, 0, epoch-1)
 		a.add("add", a.topic, 0, epoch)
 		a.commitOffset("offset before add", "g"+a.tx, epoch, 3)
 		a.addOffsets("add offsets")
 	}
-	a.produce("first batch with sequence 3", me, epoch, 3, tx)
+	if !first {
+		a.produce("first batch with sequence 3", me, epoch, 3, tx)
+	}
 	a.produce("first batch", me, epoch, 0, tx)
 	a.produce("first batch again", me, epoch, 0, tx)
 	a.produce("next batch", me, epoch, 1, tx)

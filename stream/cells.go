@@ -40,7 +40,12 @@ func (a cellAggregation[K, A]) build(b *dsl.Builder) *dsl.TableDef[window.Key[K]
 	var emit *dsl.Emitting
 	d := &dsl.TableDef[window.Key[K], A]{B: b, WantOld: func() { wantOld = true }}
 	d.Lookup = func(t *task.Task) dsl.Lookup[window.Key[K], A] {
-		return t.Opened(st.Name + " as told").(*cells[K, A]).lookup
+		lookup := t.Opened(st.Name + " as told").(*cells[K, A]).lookup
+		if !b.LikeKafka {
+			return lookup
+		}
+		// Kafka Streams' joins see what a table has, told yet or not.
+		return func(k window.Key[K], _ dsl.View) (dsl.Row[A], error) { return lookup(k, dsl.Latest) }
 	}
 	d.Node = b.Add(topology.Node{
 		Op: a.op, Name: st.Name, Kind: topology.Processor, At: a.at, Inputs: a.inputs, Copartitioned: len(a.inputs) > 1,

@@ -32,7 +32,7 @@ func TestDedup(t *testing.T) {
 		ms  int64
 	}{
 		{"a", 5}, {"a", 14}, {"b", 14}, {"a", 15}, {"a", 6}, // 6: within 10 ms of 15, and of 5
-		{"a", 5},                                            // late: 15-10
+		{"a", 5},                                             // late: 15-10
 		{"", 15}, {"a", 24}, {"a", 25}, {"b", 40}, {"b", 31}, // 31 is within 10 of 40
 	} {
 		d.SendAt(dedupIn, r.key, fmt.Sprint(r.ms), dedupMS(r.ms))

@@ -43,6 +43,7 @@ func windowFeed[K, V, A any](in *dsl.StreamDef[K, V], win window.Fixed, clock st
 	return func(t *task.Task, n *topology.Node, rows *dsl.Rows[window.Key[K], A]) {
 		w := &windowInput[K, V, A]{task: t, label: n.Label(), win: win, rows: rows, f: f, streamTime: t.Time(n.Label() + clock)}
 		in.Out(t).Subscribe(n, w.record)
+		dsl.OnTime(t, w.streamTime, func() error { return rows.Closed(*w.streamTime) })
 	}
 }
 

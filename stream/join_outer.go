@@ -29,6 +29,15 @@ type waitingSide[K any] interface {
 	drop()
 }
 
+// silence gives the results of records that waited in vain, when time goes on
+// without a record.
+func (j *streamJoin[K, VR]) silence() error {
+	if err := j.observe(*j.time); err != nil {
+		return err
+	}
+	return j.unmatched(*j.time, 0, 0)
+}
+
 // unmatched gives the results of records that waited in vain, before a record of
 // time ts is processed.
 func (j *streamJoin[K, VR]) unmatched(ts, after, grace int64) error {

@@ -105,6 +105,9 @@ func joinStreams[K, L, R, VR any](l *dsl.StreamDef[K, L], r *dsl.StreamDef[K, R]
 		j.sides = [2]waitingSide[K]{rs, ls}
 		l.Out(t).Subscribe(n, ls.on)
 		r.Out(t).Subscribe(n, rs.on)
+		if !b.LikeKafka {
+			dsl.OnTime(t, j.time, j.silence)
+		}
 	})
 	return streamOf(d)
 }

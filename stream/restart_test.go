@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -70,6 +71,24 @@ var laws = []law{
 	{"filter retracts", false, true, func(b *stream.Builder) {
 		b.Stream(lawNum).GroupByKey().Reduce(num("s"), plus).
 			Filter(func(_ string, v int64) bool { return v%2 == 0 }).MapValues(text).To(lawOut)
+	}},
+	{"materialized", true, true, func(b *stream.Builder) {
+		b.Table(lawNum, num("s")).Filter(func(_ string, v int64) bool { return v%2 == 0 }).
+			MapValues(func(v int64) int64 { return v / 2 }).Materialize(num("t")).
+			Filter(func(_ string, v int64) bool { return v%3 != 0 }).MapValues(text).To(lawOut)
+	}},
+	{"dedup", true, true, func(b *stream.Builder) {
+		b.Stream(lawNum).DedupBy(state.NewSeen("s", serde.Int64), 20*time.Millisecond, func(_ string, v int64) int64 { return v % 5 }).
+			MapValues(text).To(lawOut)
+	}},
+	{"slow calls, then a count", false, true, func(b *stream.Builder) {
+		b.Stream(lawNum).MapValuesAsync(stream.Async{InFlight: 3}, func(_ context.Context, _ string, v int64) (int64, error) { return v, nil }).
+			GroupByKey().Count(num("s")).MapValues(text).To(lawOut)
+	}},
+	{"branches", true, true, func(b *stream.Builder) {
+		split := b.Stream(lawNum).Branch()
+		odd := split.When("odd", func(_ string, v int64) bool { return v%2 == 1 })
+		odd.Merge(split.Otherwise("even").MapValues(func(v int64) int64 { return -v })).MapValues(text).To(lawOut)
 	}},
 	{"join of aggregates, grouped again", false, true, func(b *stream.Builder) {
 		l := b.Stream(lawA).GroupByKey().Aggregate(num("l"), zero, addPtr)

@@ -69,6 +69,7 @@ func sessionFeed[K, V, A any](in *dsl.StreamDef[K, V], win window.Sessions, cloc
 	return func(t *task.Task, n *topology.Node, c *cells[K, A]) {
 		s := &sessions[K, V, A]{cells: c, win: win, init: init, add: add, merge: merge, likeKafka: in.B.LikeKafka, streamTime: t.Time(n.Label() + clock)}
 		in.Out(t).Subscribe(n, s.record)
+		dsl.OnTime(t, s.streamTime, func() error { return s.closed(*s.streamTime) })
 	}
 }
 

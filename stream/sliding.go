@@ -76,6 +76,7 @@ func slidingFeed[K, V, A any](in *dsl.StreamDef[K, V], win window.Slides, clock 
 	return func(t *task.Task, n *topology.Node, c *cells[K, A]) {
 		s := &sliding[K, V, A]{cells: c, win: win, f: f, isNull: null.Test[V](), streamTime: t.Time(n.Label() + clock)}
 		in.Out(t).Subscribe(n, s.record)
+		dsl.OnTime(t, s.streamTime, func() error { return s.closed(*s.streamTime) })
 	}
 }
 

@@ -3,6 +3,7 @@ package table
 import (
 	"fmt"
 	"hash/fnv"
+	"reflect"
 
 	"github.com/leatstream/leat/internal/cache"
 	"github.com/leatstream/leat/internal/dsl"
@@ -30,7 +31,7 @@ type asker[K, V, KO any] struct {
 	// versions is the last version that a row of this task got. It is no time,
 	// but lives like one: it never goes back, and belongs to the committed
 	// offsets.
-	versions *int64
+	versions  *int64
 	likeKafka bool
 	// hash takes the place of versions under LikeKafka. It is nil otherwise.
 	hash func(dst []byte, row V) ([]byte, error)
@@ -72,7 +73,7 @@ func (a *asker[K, V, KO]) onChange(c dsl.Change[K, V]) error {
 		return nil // a row that never was is deleted
 	}
 	now := reference{gone: !c.HasNew}
-	if now.version, err = a.version(&c); err != nil {
+	if now.version, err = a.version(e, &c); err != nil {
 		return err
 	}
 	if c.HasNew {
@@ -131,7 +132,10 @@ func (j foreign[K, V, KO, VO, KR, VR]) hashes() bool {
 }
 
 // version is what the right side sends back with its answers to a change.
-func (a *asker[K, V, KO]) version(c *dsl.Change[K, V]) (uint64, error) {
+func (a *asker[K, V, KO]) version(e *cache.Entry[K, reference], c *dsl.Change[K, V]) (uint64, error) {
+	if a.likeKafka && a.hash == nil && e.OK && c.HasOld && c.HasNew && reflect.DeepEqual(c.Old, c.New) {
+		return e.Value.version, nil // its bytes are the same
+	}
 	if a.hash == nil {
 		*a.versions++
 		return uint64(*a.versions), nil

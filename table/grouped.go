@@ -85,6 +85,8 @@ func (g Grouped[K, V]) fold[A any](op string, as state.Store[K, A], init func() 
 						row = init()
 					}
 					row = add(c.Key, c.New, row, had)
+				} else if !had && g.b.LikeKafka {
+					return rows.Missing(e, c.Time)
 				} else if !had {
 					return nil // nothing to take out of
 				}

@@ -69,7 +69,7 @@ func joinTables[K, L, R, VR any](left Table[K, L], right Table[K, R], op string,
 	if kind == outerJoin {
 		r.WantOld()
 	}
-	d := &dsl.TableDef[K, VR]{B: l.B, WantOld: func() {
+	d := &dsl.TableDef[K, VR]{B: l.B, OwnOld: l.B.LikeKafka, WantOld: func() {
 		l.WantOld()
 		r.WantOld()
 	}}

@@ -143,6 +143,9 @@ func (n tableNode[K]) joinForeign(b *builder, op *operator, right tableNode[*dat
 	} else {
 		out = n.JoinForeign(right.Table, fk, via, as, func(l, r *datum) *datum { return f(nil, l, r) })
 	}
+	if op.Store != "" {
+		out = emits(b, op, out)
+	}
 	return n.with(out), nil
 }
 

@@ -41,7 +41,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
 	})
-	root.AddCommand(newBroker(), newPing(), newVersion())
+	root.AddCommand(newBroker(), newDLQ(), newPing(), newVersion())
 	return root
 }
 

@@ -93,11 +93,22 @@ func (s *Rows[K, A]) Put(e *cache.Entry[K, A], v A, time int64) error {
 	})
 }
 
+// Missing tells that there is no row where something was to be taken out of one,
+// which Kafka Streams does.
+func (s *Rows[K, A]) Missing(e *cache.Entry[K, A], time int64) error {
+	s.Delete(e, time)
+	if !s.update {
+		return nil
+	}
+	return s.out.Emit(Change[K, A]{Key: e.Key, Time: time, Meta: s.task.Meta()})
+}
+
 // Closing is to be called with each record of an aggregation in windows, when
 // stream time has moved on and no row was changed yet.
 func (s *Rows[K, A]) Closing(streamTime int64) error { return s.closer.Before(streamTime) }
 
-// Closed is to be called when the record was processed.
+// Closed is to be called when the record was processed, and when stream time has
+// moved on without one.
 func (s *Rows[K, A]) Closed(streamTime int64) error { return s.closer.After(streamTime) }
 
 // close tells of a window that is closed.
@@ -127,7 +138,7 @@ func (a Aggregation[K, A]) Build(b *Builder) *TableDef[K, A] {
 	var wantOld bool
 	var emit *Emitting
 	store := a.Spec.Store
-	d := &TableDef[K, A]{B: b, WantOld: func() { wantOld = true }, Lookup: Opener[K, A](store.Name).Lookup, Value: a.Spec.Value}
+	d := &TableDef[K, A]{B: b, WantOld: func() { wantOld = true }, Lookup: lookupIn[K, A](b, store.Name), Value: a.Spec.Value}
 	d.Node = b.Add(topology.Node{
 		Op: a.Op, Name: store.Name, Kind: topology.Processor, At: a.At,
 		Inputs: append([]*topology.Node{a.Input}, a.More...), Stores: []*topology.Store{store},

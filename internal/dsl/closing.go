@@ -77,10 +77,10 @@ func (c *Closer[K]) Before(streamTime int64) error {
 	return c.advance(streamTime)
 }
 
-// After is called when the record was processed. That is when Kafka Streams looks
-// for windows that are closed.
+// After is called when the record was processed, which is when Kafka Streams looks
+// for windows that are closed, and when stream time has moved on without a record.
 func (c *Closer[K]) After(streamTime int64) error {
-	if c == nil || !c.late {
+	if c == nil {
 		return nil
 	}
 	if c.interval > 0 {

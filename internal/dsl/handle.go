@@ -61,6 +61,10 @@ type TableDef[K, V any] struct {
 	// SetEmission chooses when the table tells of its changes, for the call at
 	// the given place. It is nil for a table whose rows are computed.
 	SetEmission func(e Emission, at string)
+	// OwnOld says that old values are what the table says, even if its rows are
+	// kept in a store that knows better: under LikeKafka a join of a table with
+	// itself counts a change twice.
+	OwnOld bool
 	// Value is the serde of the table's rows, nil where they are computed.
 	Value serde.Serde[V]
 }

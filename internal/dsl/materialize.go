@@ -15,6 +15,10 @@ func Materialize[K, V any](in *TableDef[K, V], spec TableSpec[K, V]) *TableDef[K
 	var quiet bool // a deletion of what isn't there goes no further
 	d = Upserts(in.B, spec, func(t *task.Task, n *topology.Node, put Upsert[K, V]) {
 		lookup := d.Lookup(t)
+		own, _ := t.Opened(ownOldOf(spec.Store.Store.Name)).(*ownOld[V])
+		if !in.OwnOld {
+			own = nil
+		}
 		in.Out(t).Subscribe(n, func(c Change[K, V]) error {
 			if c.Stale && latest {
 				return nil // the row has a newer version
@@ -24,9 +28,19 @@ func Materialize[K, V any](in *TableDef[K, V], spec TableSpec[K, V]) *TableDef[K
 					return err
 				}
 			}
+			if own != nil {
+				*own = ownOld[V]{c.Old, c.HasOld, true}
+			}
 			return put(c.Key, c.New, c.HasNew, c.Time)
 		})
 	})
+	if in.OwnOld {
+		want := d.WantOld
+		d.WantOld = func() {
+			in.WantOld()
+			want()
+		}
+	}
 	if in.B.LikeKafka && in.Node.Op == "Filter" && in.LookupAt == nil {
 		// A Filter of Kafka Streams has its store within, and goes by it if it has
 		// old values, or when somebody wants them.
@@ -39,3 +53,14 @@ func Materialize[K, V any](in *TableDef[K, V], spec TableSpec[K, V]) *TableDef[K
 	}
 	return d
 }
+
+// ownOld is the old value of the next change of a table in a store, where it is not
+// what the store holds: see TableDef.OwnOld.
+type ownOld[V any] struct {
+	old V
+	has bool
+	set bool
+}
+
+// ownOldOf is under what name a task keeps it.
+func ownOldOf(store string) string { return store + " own old" }

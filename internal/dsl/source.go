@@ -116,7 +116,7 @@ func Upserts[K, V any](b *Builder, spec TableSpec[K, V], feed func(*task.Task, *
 	spec.Node.Stores = append(spec.Node.Stores, spec.Store.Store)
 	var wantOld bool
 	var emit *Emitting
-	d := &TableDef[K, V]{B: b, WantOld: func() { wantOld = true }, Lookup: Opener[K, V](spec.Store.Store.Name).Lookup, Value: spec.Store.Value}
+	d := &TableDef[K, V]{B: b, WantOld: func() { wantOld = true }, Lookup: lookupIn[K, V](b, spec.Store.Store.Name), Value: spec.Store.Value}
 	d.Node = b.Add(spec.Node, func(t *task.Task, n *topology.Node) {
 		feed(t, n, openUpserts(t, n, spec.Store, ofDemand(b, spec.Store.Store, emit), wantOld))
 	})
@@ -150,6 +150,8 @@ func openUpserts[K, V any](t *task.Task, n *topology.Node, s cache.Spec[K, V], e
 		entry = kv.Entry
 	}
 	isNull := null.Test[V]()
+	own := &ownOld[V]{}
+	t.Keep(ownOldOf(s.Store.Name), own)
 	return func(k K, v V, has bool, time int64) error {
 		e, err := entry(k)
 		if err != nil {
@@ -167,6 +169,9 @@ func openUpserts[K, V any](t *task.Task, n *topology.Node, s cache.Spec[K, V], e
 			if err := kv.Touch(e); err != nil {
 				return err
 			}
+			if own.set {
+				c.Old, c.HasOld = own.old, own.has
+			}
 		}
 		if has {
 			kv.Set(e, v, time)
@@ -177,6 +182,19 @@ func openUpserts[K, V any](t *task.Task, n *topology.Node, s cache.Spec[K, V], e
 			return nil
 		}
 		return out.Emit(c)
+	}
+}
+
+// lookupIn is TableDef.Lookup for a table with a store. Kafka Streams' joins see
+// what a table has, whether it was told yet or not.
+func lookupIn[K, V any](b *Builder, store string) func(*task.Task) Lookup[K, V] {
+	open := Opener[K, V](store).Lookup
+	if !b.LikeKafka {
+		return open
+	}
+	return func(t *task.Task) Lookup[K, V] {
+		lookup := open(t)
+		return func(k K, _ View) (Row[V], error) { return lookup(k, Latest) }
 	}
 }
 

@@ -68,6 +68,7 @@ func (s Suppression[K, V]) Build(b *Builder) *TableDef[K, V] {
 		})
 		t.Keep(name, p)
 		in.Out(t).Subscribe(n, p.change)
+		OnTime(t, p.streamTime, p.letGo)
 	})
 	return d
 }
@@ -93,6 +94,11 @@ func (p *suppress[K, V]) change(c Change[K, V]) error {
 	if err := p.keep(c); err != nil {
 		return err
 	}
+	return p.letGo()
+}
+
+// letGo tells of what is due.
+func (p *suppress[K, V]) letGo() error {
 	for {
 		at, ok, err := p.buffer.FirstTime()
 		if err != nil {

@@ -217,6 +217,15 @@ func (t *Task) writeTime() int64 {
 	return t.streamTime
 }
 
+// earliest is the lowest stream time of what is put off.
+func (s *pendings) earliest() int64 {
+	at := s.first.at
+	for p := s.first.next; p != nil; p = p.next {
+		at = min(at, p.at)
+	}
+	return at
+}
+
 // lowWater is the offset to commit of an input: that of the first record that is
 // put off, if there is one.
 func (t *Task) lowWater(in *input) (next int64, epoch int32) {

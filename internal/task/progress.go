@@ -141,7 +141,7 @@ func (t *Task) Tell() error {
 // late ones: its stream time, or with nothing queued what its peers have come to.
 func (t *Task) comeTo() int64 {
 	if t.Unsettled() > 0 {
-		return t.pending.first.at
+		return t.pending.earliest()
 	}
 	least := int64(never)
 	for _, in := range t.inputs {

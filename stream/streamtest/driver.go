@@ -36,8 +36,8 @@ type Driver struct {
 	tasks   []*running
 	globals []task.Global
 	topics  map[string]*log
-	queue   []delivery // records on their way to tasks
-	heads   *headQueue // nil: each task has its own order
+	queue   []delivery      // records on their way to tasks
+	heads   *headQueue      // nil: each task has its own order
 	known   map[string]bool // topics that were sent to or written
 	failed  error
 }
@@ -133,7 +133,7 @@ func (d *Driver) start() {
 			ID: task.ID{Sub: sub.Index}, App: App, Plan: plan, Sub: sub, Counts: counts,
 			DB: store.NewMem(), Out: &output{d, r}, Globals: d.globals,
 			Clock: d.clock, Logger: d.logger, CacheBytes: 64 << 20,
-			Settled: true,
+			Settled:   true,
 			OnFailure: stream.Policy(d.onError), DeadLetters: DeadLetters, Eager: true,
 			OnDrop: stream.DropPolicy(d.onDrop), MaxFuture: d.future.Milliseconds(),
 			Backoff: time.Millisecond, Wait: func(by time.Duration) { d.clock.Advance(by) },

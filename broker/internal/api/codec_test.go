@@ -91,7 +91,7 @@ func TestProduce_Encode(t *testing.T) {
 // TestFetch_Encode reads the response back with the generated decoder.
 func TestFetch_Encode(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		f := &fetched{version: int16(rapid.IntRange(4, 18).Draw(t, "version")), code: 0}
+		f := &fetched{version: int16(rapid.IntRange(4, 18).Draw(t, "version")), committed: rapid.Bool().Draw(t, "committed")}
 		topic := fetchedTopic{}
 		if f.version >= 13 {
 			topic.id = drawID(t)
@@ -105,6 +105,11 @@ func TestFetch_Encode(t *testing.T) {
 			p.result.Data = rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 1, 300), 0, 3).Draw(t, "data")
 			want = append(want, bytes.Join(p.result.Data, nil))
 			p.result.Size = len(want[i])
+			if f.committed {
+				p.result.Aborted = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) partition.Aborted {
+					return partition.Aborted{ProducerID: rapid.Int64().Draw(t, "producer"), FirstOffset: rapid.Int64().Draw(t, "first")}
+				}), 0, 3).Draw(t, "aborted")
+			}
 			p.diverged, p.divergedEpoch, p.divergedEnd = f.version >= 12 && rapid.Bool().Draw(t, "diverged"), 3, 4
 			topic.partitions = append(topic.partitions, p)
 		}
@@ -123,6 +128,11 @@ func TestFetch_Encode(t *testing.T) {
 			p := topic.partitions[i]
 			if gp.Partition != p.index || !bytes.Equal(gp.RecordBatches, want[i]) {
 				t.Fatalf("partition %d: %x, want %x", i, gp.RecordBatches, want[i])
+			}
+			if (gp.AbortedTransactions != nil) != f.committed || !slices.EqualFunc(gp.AbortedTransactions, p.result.Aborted, func(a kmsg.FetchResponseTopicPartitionAbortedTransaction, b partition.Aborted) bool {
+				return a.ProducerID == b.ProducerID && a.FirstOffset == b.FirstOffset
+			}) {
+				t.Fatalf("partition %d: aborted %+v, want %+v", i, gp.AbortedTransactions, p.result.Aborted)
 			}
 			if !p.diverged && gp.HighWatermark != 10 || p.diverged && (gp.DivergingEpoch.Epoch != 3 || gp.DivergingEpoch.EndOffset != 4) {
 				t.Fatalf("partition %d: %+v", i, gp)

@@ -28,12 +28,12 @@ func (x *plainExchange) Step(ctx context.Context, in []byte) ([]byte, *Identity,
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
-	c, known := x.a.opt.Credential(user, ScramSHA256)
+	c, known := x.a.opt.Credential(user, ScramSHA512)
 	if !known {
-		c, known = x.a.opt.Credential(user, ScramSHA512)
+		c, known = x.a.opt.Credential(user, ScramSHA256)
 	}
 	if !known {
-		c = x.a.madeUp(user, ScramSHA256) // takes as long, so that nothing is learned
+		c = x.a.madeUp(user, ScramSHA512) // takes as long, so that nothing is learned
 	}
 	if !c.Verify(password) || !known {
 		return nil, nil, errPlain

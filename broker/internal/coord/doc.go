@@ -1,4 +1,4 @@
-// Package coord runs the group coordinators.
+// Package coord runs the coordinators of groups and of transactions.
 //
 // Every group belongs to one partition of the offsets topic, and every such
 // partition to one shard: a goroutine that owns the machines of its groups
@@ -8,6 +8,15 @@
 // sees state that a crash could take back. Starting a shard replays its
 // partition.
 //
+// Transactional ids belong to the partitions of the topic of transactions, and
+// their shards run the machine of package txn in the same way. A decision to
+// end a transaction is durable before its markers are written, and the markers
+// are before it is noted that they are; the answer comes in between, so that
+// who is told of a commit finds its records. Markers are written by a goroutine
+// of the transaction's own; those for the offsets topic go through the shard of
+// that partition, which then counts the offsets. Shards of transactions wait for
+// shards of groups, never the other way round.
+//
 // The package decides when things happen and where they are stored; what
-// happens is decided by package group.
+// happens is decided by packages group and txn.
 package coord

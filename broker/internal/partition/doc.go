@@ -10,9 +10,8 @@
 //
 // # Offsets
 //
-// At any moment, log start <= high watermark <= log end, and the last stable
-// offset lies between the first two. None of them ever moves back while the
-// log is open. Without [Fsync] the high watermark is the log end, since what
+// At any moment, log start <= last stable offset <= high watermark <= log end.
+// None of them ever moves back while the log is open. Without [Fsync] the high watermark is the log end, since what
 // was written is as durable as it gets; with it, it follows the syncs. A batch
 // above it is invisible: to reads, to waits, and to a producer that sends it
 // again, who is told its offset but must wait for the high watermark as well.
@@ -29,11 +28,28 @@
 // them lie
 //
 //	checkpoint               recovery point, log start, how far compaction got
+//	<base>.txnindex          aborted transactions of a segment, in Kafka's format
 //	leader-epoch-checkpoint  in Kafka's format; none as long as the epoch is 0
 //	<offset>.snapshot        the producers' state at that offset
 //
-// Only the first is indispensable, and it is replaced atomically. Indexes and
-// snapshots are written without a sync and checked when they are read.
+// Only the first two are indispensable, and they are replaced atomically. Other
+// indexes and snapshots are written without a sync and checked when they are
+// read.
+//
+// # Transactions
+//
+// A producer's transaction begins with its first batch here and ends with a
+// marker, a control batch that its coordinator has the log append ([Log.EndTxn]).
+// The last stable offset is that of the first batch whose transaction is open,
+// or whose marker the high watermark has not passed. A batch may only begin a
+// transaction that the coordinator knows to be open here, or nobody would ever
+// end it: [Log.BeginTxn] hands out a guard before the coordinator is asked, and
+// a marker that comes meanwhile takes it back.
+//
+// Readers of committed records get the batches of aborted transactions too,
+// and a list to tell them by. It is kept in memory, and for each segment in its
+// .txnindex, which has to be durable before the recovery point passes it; what
+// comes after is found again when the log is opened.
 //
 // # Recovery
 //
@@ -51,6 +67,11 @@
 // .swap; from then on a restart finishes the replacement, before it forgets
 // the copy. A copy ends with the last batch of its group, if need be without
 // records, so that its name and its end tell which segments it replaces.
+//
+// Nothing from the last stable offset on is touched. Records of aborted
+// transactions go at once, and a marker when no batch of its transaction is
+// left and delete.retention.ms have passed. Of each producer the last batch
+// stays, or a marker with its epoch, by which it is known after a restart.
 //
 // # Locks
 //

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -138,6 +139,9 @@ func (l *Log) BeginTxn(id int64, epoch int16, seq int32, v TxnVersion) (g Guard,
 	}
 	a := ps.attempts[id]
 	if a == nil {
+		if !ps.roomForAttempt(now) {
+			return 0, false, l.wrap(batch.Errorf(kerr.NotEnoughReplicas, "%d producers wait to begin transactions; try again later", len(ps.attempts)))
+		}
 		ps.lastGuard++
 		a = &attempt{guard: ps.lastGuard, version: v, epoch: epoch, firstSeq: seq}
 		ps.attempts[id] = a
@@ -150,6 +154,23 @@ func (l *Log) BeginTxn(id int64, epoch int16, seq int32, v TxnVersion) (g Guard,
 		a.firstSeq = min(a.firstSeq, seq)
 	}
 	return a.guard, true, nil
+}
+
+// Attempts that came to nothing are kept for some time, because of their
+// sequence numbers, unless they are too many: producer ids are the client's to
+// choose.
+const (
+	maxAttempts      = 10_000
+	attemptTimeoutMS = 60_000
+)
+
+// roomForAttempt says whether another attempt may be remembered.
+func (ps *producers) roomForAttempt(now int64) bool {
+	if len(ps.attempts) < maxAttempts {
+		return true
+	}
+	maps.DeleteFunc(ps.attempts, func(_ int64, a *attempt) bool { return a.at < now-attemptTimeoutMS })
+	return len(ps.attempts) < maxAttempts
 }
 
 // TxnEnd is the end of a producer's transaction, as its coordinator decided.

@@ -248,6 +248,24 @@ func TestMarkerEndsAttempt(t *testing.T) {
 	}
 }
 
+// Nobody can make the log remember any number of producers.
+func TestAttemptsAreLimited(t *testing.T) {
+	o, clk := testOptions(vfs.NewMem())
+	l := mustOpen(t, o, testConfig())
+	for id := range int64(maxAttempts) {
+		if _, _, err := l.BeginTxn(id, 0, 0, TxnV1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := l.BeginTxn(maxAttempts, 0, 0, TxnV1); !errors.Is(err, kerr.NotEnoughReplicas) {
+		t.Errorf("one more: %v", err)
+	}
+	clk.advance(2 * time.Minute)
+	if _, _, err := l.BeginTxn(maxAttempts, 0, 0, TxnV1); err != nil || len(l.producers.attempts) != 1 {
+		t.Errorf("later: %d, %v", len(l.producers.attempts), err)
+	}
+}
+
 func TestOpenTransactionSurvivesRestart(t *testing.T) {
 	for _, kind := range []string{"orderly", "killed", "killed without snapshots"} {
 		o, clk := testOptions(vfs.NewMem())

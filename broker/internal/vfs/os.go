@@ -27,6 +27,17 @@ func (f osFile) Size() (int64, error) {
 
 func (f osFile) Sync() error { return syncFile(f.File) }
 
+// What others on the machine may do with records and credentials: those of the
+// same group may read them, for backups.
+const (
+	fileMode = 0o640
+	dirMode  = 0o750
+)
+
+// ReadForeign reads a file of the machine that isn't the broker's own, such as a
+// certificate. It may be one that can't be written to.
+func ReadForeign(path string) ([]byte, error) { return os.ReadFile(path) }
+
 func (osFS) OpenFile(path string, how How) (File, error) {
 	flag := os.O_RDWR
 	switch how {
@@ -35,7 +46,7 @@ func (osFS) OpenFile(path string, how How) (File, error) {
 	case Truncated:
 		flag |= os.O_CREATE | os.O_TRUNC
 	}
-	f, err := os.OpenFile(path, flag, 0o644)
+	f, err := os.OpenFile(path, flag, fileMode)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +56,7 @@ func (osFS) OpenFile(path string, how How) (File, error) {
 func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
 func (osFS) Remove(path string) error     { return os.Remove(path) }
 func (osFS) RemoveAll(path string) error  { return os.RemoveAll(path) }
-func (osFS) MkdirAll(path string) error   { return os.MkdirAll(path, 0o755) }
+func (osFS) MkdirAll(path string) error   { return os.MkdirAll(path, dirMode) }
 
 func (osFS) ReadDir(path string) ([]Entry, error) {
 	list, err := os.ReadDir(path)
@@ -73,7 +84,7 @@ func (osFS) SyncDir(path string) error {
 }
 
 func (osFS) Lock(path string) (io.Closer, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -364,6 +365,21 @@ func (s *session) writeSegments(before *[]byte, p pending, resp Segments) error 
 		return err
 	}
 	all := append(net.Buffers{head}, bufs...)
+	if _, encrypted := s.conn.(*tls.Conn); encrypted {
+		return writeJoined(s.conn, all)
+	}
 	_, err := all.WriteTo(s.conn)
 	return err
+}
+
+// writeJoined joins small pieces, each of which would become a TLS record and a
+// system call of its own.
+func writeJoined(to net.Conn, pieces net.Buffers) error {
+	w := bufio.NewWriterSize(to, readBuffer)
+	for _, p := range pieces {
+		if _, err := w.Write(p); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
 }
