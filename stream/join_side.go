@@ -23,6 +23,7 @@ type streamJoin[K, VR any] struct {
 	records *int64
 	outer   bool // somebody waits
 	kafka   *kafkaJoin
+	hidden  int64
 	blind   bool // under LikeKafka, with no window at all: nothing is found
 	ready   bool
 	closes  int64             // stream time at which the next one that waits is closed
@@ -102,7 +103,7 @@ func (s *joinSide[K, V, O, VR]) match(r dsl.Record[K, V]) (matched bool, err err
 		return false, err
 	}
 	lo, hi := s.reach(r.Time)
-	for i := from(others, max(lo, s.other.rows.Oldest())); i < len(others.Cells) && others.Cells[i].Time <= hi; i++ {
+	for i := from(others, max(lo, s.other.oldest())); i < len(others.Cells) && others.Cells[i].Time <= hi; i++ {
 		matched = true
 		c := others.Cells[i]
 		if c.Value.waits {
@@ -114,6 +115,9 @@ func (s *joinSide[K, V, O, VR]) match(r dsl.Record[K, V]) (matched bool, err err
 	}
 	return matched, nil
 }
+
+// oldest is the lowest time of a record that can still be found.
+func (s *joinSide[K, V, O, VR]) oldest() int64 { return s.rows.Oldest() + s.hidden }
 
 // reach is the times of the other side's records that join one of time ts.
 func (s *joinSide[K, V, O, VR]) reach(ts int64) (lo, hi int64) {
@@ -144,9 +148,11 @@ func (s *joinSide[K, V, O, VR]) keep(r dsl.Record[K, V], waits bool) error {
 	if waits {
 		s.wait(row.Key, row.Encoded(), r.Time, sub, r.Value)
 	}
-	if s.rows.Expired(r.Time) {
+	if r.Time < s.oldest() {
 		s.task.Drop(s.label, task.DropLate)
-		return nil
+		if !waits || s.rows.Expired(r.Time) {
+			return nil
+		}
 	}
 	s.rows.Put(row, r.Time, sub, sided[V]{value: r.Value, waits: waits})
 	return nil

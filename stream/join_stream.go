@@ -88,7 +88,7 @@ func joinStreams[K, L, R, VR any](l *dsl.StreamDef[K, L], r *dsl.StreamDef[K, R]
 			b.Fail(at, "%s needs both streams partitioned by their key, but %s changed it; put .Repartition(topic) before", op, rekeyed)
 		}
 	}
-	retention := keepFor(w, b.LikeKafka)
+	retention, hidden := keepFor(w, b.LikeKafka)
 	leftStore, rightStore := state.UseJoin(b, as, time.Duration(retention)*time.Millisecond, at)
 	d := &dsl.StreamDef[K, VR]{B: b}
 	d.Node = b.Add(topology.Node{
@@ -96,6 +96,7 @@ func joinStreams[K, L, R, VR any](l *dsl.StreamDef[K, L], r *dsl.StreamDef[K, R]
 		Inputs: []*topology.Node{l.Node, r.Node}, Stores: []*topology.Store{leftStore, rightStore},
 	}, func(t *task.Task, n *topology.Node) {
 		j := newStreamJoin[K, VR](t, n, b, kind)
+		j.hidden = hidden
 		j.blind = b.LikeKafka && w.RetentionMS() <= 0
 		lefts := cache.OpenRows(t, cache.RowSpec[K, sided[L]]{Store: leftStore, Label: j.label, Key: as.Key(), Value: sidedSerde[L]{value: as.Left()}, Retention: retention})
 		rights := cache.OpenRows(t, cache.RowSpec[K, sided[R]]{Store: rightStore, Label: j.label, Key: as.Key(), Value: sidedSerde[R]{value: as.Right(), bare: kind != outer}, Retention: retention})
@@ -116,13 +117,18 @@ func joinStreams[K, L, R, VR any](l *dsl.StreamDef[K, L], r *dsl.StreamDef[K, R]
 // negative doesn't shorten it: a record waits for the farthest that may come.
 // Where a reach is nothing it is a millisecond more than in Kafka Streams, which
 // loses matches at the window's border there, or all if both are nothing.
-func keepFor(w window.Join, likeKafka bool) int64 {
+//
+// Under LikeKafka a record may wait longer than it can be found, which is for
+// hidden milliseconds less.
+func keepFor(w window.Join, likeKafka bool) (keep, hidden int64) {
 	if likeKafka {
-		return max(1, w.RetentionMS())
+		keep = max(1, w.RetentionMS())
+		hidden = max(w.BeforeMS(), w.AfterMS(), 0) + w.GraceMS() + keep
+		return keep + hidden, hidden
 	}
-	keep := max(w.BeforeMS(), 0) + max(w.AfterMS(), 0) + w.GraceMS()
+	keep = max(w.BeforeMS(), 0) + max(w.AfterMS(), 0) + w.GraceMS()
 	if w.BeforeMS() <= 0 || w.AfterMS() <= 0 {
 		keep++
 	}
-	return keep
+	return keep, 0
 }

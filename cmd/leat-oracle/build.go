@@ -56,6 +56,16 @@ func newBuilder(c *testCase) *builder {
 	return b
 }
 
+// topology is the case's topology, which answers as Kafka Streams does, or as
+// leat does by default if own. A mistake in the case is in b.err.
+func (b *builder) topology(own bool) (*stream.Topology, error) {
+	if own {
+		return stream.Build(b.build)
+	}
+	return stream.Build(b.build, stream.LikeKafka(),
+		stream.UnmatchedInterval(ms(b.c.Config.OuterJoinEmitIntervalMs)), stream.CloseInterval(ms(b.c.Config.WindowCloseEmitIntervalMs)))
+}
+
 // build adds every node of the case. The first problem is in b.err.
 func (b *builder) build(sb *stream.Builder) {
 	b.b = sb

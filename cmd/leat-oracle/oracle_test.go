@@ -73,7 +73,7 @@ func TestCases_Restarted(t *testing.T) {
 		if forgets(c) {
 			continue
 		}
-		res, err := runWith(c, true)
+		res, err := runWith(c, way{restart: func() bool { return true }})
 		if err != nil {
 			t.Errorf("%s (%s): %v", name, c.Comment, err)
 			continue

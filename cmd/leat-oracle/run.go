@@ -58,24 +58,31 @@ type run struct {
 	out   result
 	step  int
 	first time.Time // the driver's clock at the case's wall clock 0
-	// restarts ends the tasks before each record, and starts them again without
-	// a database: all must be in the changelogs.
-	restarts bool
+	how   way
+}
+
+// way is how a case is run.
+type way struct {
+	// restart says before each record whether the tasks end, and start again
+	// without a database: all must be in the changelogs. nil is never.
+	restart func() bool
+	// own answers as leat does by default, with a task for each sub-topology as
+	// in production, instead of as Kafka Streams in its TopologyTestDriver.
+	own bool
 }
 
 // runCase builds the case's topology, feeds it, and returns what it answered.
 // The error is an *unsupportedError, or a mistake in the case.
-func runCase(c *testCase) (*result, error) { return runWith(c, false) }
+func runCase(c *testCase) (*result, error) { return runWith(c, way{}) }
 
-func runWith(c *testCase, restarts bool) (res *result, err error) {
-	r := &run{c: c, restarts: restarts, b: newBuilder(c), out: result{Topics: map[string][]output{}}}
+func runWith(c *testCase, how way) (res *result, err error) {
+	r := &run{c: c, how: how, b: newBuilder(c), out: result{Topics: map[string][]output{}}}
 	r.first = streamtest.Start.Add(-ms(c.Config.WallClockStartMs))
 	r.b.peek = func(id string, k, v *datum) {
 		r.out.Peeks = append(r.out.Peeks, peeked{id, k, v, r.step})
 	}
 	r.b.now = func(at time.Time) int64 { return at.Sub(r.first).Milliseconds() }
-	topology, err := stream.Build(r.b.build, stream.LikeKafka(),
-		stream.UnmatchedInterval(ms(c.Config.OuterJoinEmitIntervalMs)), stream.CloseInterval(ms(c.Config.WindowCloseEmitIntervalMs)))
+	topology, err := r.b.topology(how.own)
 	if r.b.err != nil {
 		return nil, r.b.err
 	}
@@ -88,7 +95,11 @@ func runWith(c *testCase, restarts bool) (res *result, err error) {
 			res, err = nil, fmt.Errorf("input %d: %v", r.step, p)
 		}
 	}()
-	r.d = streamtest.MustNew(topology, streamtest.LikeKafka(), streamtest.OnError(r.onError))
+	opts := []streamtest.Option{streamtest.OnError(r.onError)}
+	if !how.own {
+		opts = append(opts, streamtest.LikeKafka())
+	}
+	r.d = streamtest.MustNew(topology, opts...)
 	return &r.out, r.feed()
 }
 
@@ -139,25 +150,32 @@ func (r *run) send(e event) error {
 	case e.Query != nil:
 		return r.query(e.Query)
 	}
-	if r.restarts {
+	if r.how.restart != nil && r.how.restart() {
 		r.d.Restart()
 	}
-	in, ok := r.b.input(e.Topic)
+	key, value, headers, err := r.b.record(e)
+	if err != nil {
+		return err
+	}
+	r.d.SendRaw(e.Topic, key, value, time.UnixMilli(e.TS), headers...)
+	return nil
+}
+
+// record is the record of a step, in bytes.
+func (b *builder) record(e event) (key, value []byte, headers []stream.Header, err error) {
+	in, ok := b.input(e.Topic)
 	if !ok {
-		return fmt.Errorf("no node reads topic %s", e.Topic)
+		return nil, nil, nil, fmt.Errorf("no node reads topic %s", e.Topic)
 	}
-	key, err := encode(in.key, e.Key, e.RawKey)
-	if err != nil {
-		return err
+	if key, err = encode(in.key, e.Key, e.RawKey); err != nil {
+		return nil, nil, nil, err
 	}
-	value, err := encode(in.value, e.Value, e.RawValue)
-	if err != nil {
-		return err
+	if value, err = encode(in.value, e.Value, e.RawValue); err != nil {
+		return nil, nil, nil, err
 	}
-	var headers []stream.Header
 	for _, h := range e.Headers {
 		if len(h) != 2 || h[0] == nil {
-			return errors.New("a header is a name and a value")
+			return nil, nil, nil, errors.New("a header is a name and a value")
 		}
 		header := stream.Header{Key: *h[0]}
 		if h[1] != nil {
@@ -165,8 +183,7 @@ func (r *run) send(e event) error {
 		}
 		headers = append(headers, header)
 	}
-	r.d.SendRaw(e.Topic, key, value, time.UnixMilli(e.TS), headers...)
-	return nil
+	return key, value, headers, nil
 }
 
 // encode is the bytes of a key or value; those given as such go first.
@@ -186,15 +203,20 @@ func (r *run) collect() {
 	names := slices.Clone(r.b.sinks)
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		key, value := serde.Serde[*datum](tagged{}), serde.Serde[*datum](tagged{})
-		if in, ok := r.b.input(name); ok {
-			key, value = typed(in.key), typed(in.value)
-		}
+		key, value := r.b.written(name)
 		r.read(name, name, key, value)
 	}
 	if dlq := r.c.Config.DLQTopic; dlq != "" {
 		r.read(dlq, streamtest.DeadLetters, typed("bytes"), typed("bytes"))
 	}
+}
+
+// written is how the records of a topic that the case writes to are read.
+func (b *builder) written(name string) (key, value serde.Serde[*datum]) {
+	if in, ok := b.input(name); ok {
+		return typed(in.key), typed(in.value)
+	}
+	return tagged{}, tagged{}
 }
 
 func (r *run) read(as, name string, key, value serde.Serde[*datum]) {

@@ -23,7 +23,7 @@ type written struct {
 // them at random.
 func drawWritten(t *rapid.T) (w written, peers []ID) {
 	w.perWriter = map[int][]int64{}
-	type writer struct{ now, sent int64 }
+	type writer struct{ now int64 }
 	writers := make([]writer, rapid.IntRange(1, 4).Draw(t, "writers"))
 	for i := range writers {
 		peers = append(peers, ID{0, int32(i)})
