@@ -65,6 +65,7 @@ fuzz:
 # printed.
 soak:
 	go test -tags synctests ./integration -run 'TestMetamorphic|TestChaos' -timeout 12h -v -args -soak $(SOAK)
+	LEAT_SOAK=3 go test -tags synctests ./cmd/leat-oracle -run 'TestCases_Real|TestCases_RandomRestarts' -timeout 12h -v
 
 # The integration tests against a real Apache Kafka, which is fetched and started
 # for it. It needs Java 17 and Maven.

@@ -275,6 +275,16 @@ func (t *Task) Orders(i int) bool {
 	return o != nil && (o.waits != never || o.seen < o.again)
 }
 
+// Ordering reports whether any input waits for slower tasks.
+func (t *Task) Ordering() bool {
+	for i := range t.inputs {
+		if t.Orders(i) {
+			return true
+		}
+	}
+	return false
+}
+
 // unsettled reports whether an input must go on before offsets can be committed.
 func (t *Task) unsettled() bool {
 	for _, in := range t.inputs {

@@ -145,10 +145,12 @@ func (w *worker) ask(u *unit, empty func(yield func(i int))) {
 			q.inputs = append(q.inputs, i)
 		}
 	})
-	if len(q.inputs) > 0 {
-		u.asking = true
-		w.in.prober.ask(q)
+	if len(q.inputs) == 0 {
+		u.askNext = now.Add(tellEvery) // it waits for what is told, not for an answer
+		return
 	}
+	u.asking = true
+	w.in.prober.ask(q)
 }
 
 // answer confirms the inputs that were empty. ends lacks those that nothing
@@ -183,6 +185,9 @@ func (w *worker) answer(q question, ends map[record.TopicPartition]int64) {
 		default:
 			u.task.Confirm(i, q.round)
 		}
+	}
+	if u.askNext.IsZero() && u.task.Ordering() && u.task.Waiting() {
+		u.askNext = now.Add(askAgain) // there is no more to ask for now
 	}
 }
 
