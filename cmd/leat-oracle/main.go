@@ -7,21 +7,9 @@
 //	leat-oracle -out DIR CASE…     writes leat's answers as files of DIR
 //
 // The cases of testdata/cases.zip were answered by Kafka Streams 4.3, in its
-// TopologyTestDriver; the tests hold leat against all of them. They leave out
-// what leat has no operator for, and where it answers otherwise on purpose:
-//
-//   - a window or session store never shows what has expired, cached or not;
-//     Kafka's cache does;
-//   - results that are gathered until a commit carry no headers, and only
-//     aggregations gather;
-//   - a filter never retracts a row that didn't pass before, and an aggregation
-//     always says what a row was: Kafka's windows and sessions don't;
-//   - a table that is joined with itself is not counted twice by who sums it up;
-//   - a join of streams keeps its border where a reach is 0;
-//   - a sub-topology has a stream time of its own: the TopologyTestDriver has one
-//     for all;
-//   - a record that fails is skipped as a whole, not for one branch of many, and
-//     dead letters have headers of leat's own.
+// TopologyTestDriver; the tests hold leat against all of them, with the options
+// stream.LikeKafka and streamtest.LikeKafka: where leat answers better by default,
+// docs/semantics.md says how.
 //
 // It exits with 3 and names the operator if leat lacks one that the case needs,
 // with 1 if a case can't be run or, with -check, if an answer differs.
