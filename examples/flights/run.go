@@ -103,8 +103,10 @@ func (o options) work(ctx context.Context, c *cluster, l *loader, began time.Tim
 		return err
 	})
 	g.Go(func() error {
-		// The tables come first: a global table is what was there at the start.
-		if err := l.wait(ctx, l.data[:len(l.data)-1]); err != nil {
+		// The whole year first. A global table is what was there at the start; and
+		// the loader writes one partition ahead of another, by days: a task that had
+		// caught up with it couldn't know that older flights are still to come.
+		if err := l.wait(ctx, l.data); err != nil {
 			return err
 		}
 		apps, err := o.apps(c)

@@ -78,6 +78,8 @@ func (s *Rows[K, V]) flushCell(row *Row[K, V], c *Cell[V]) error {
 		return nil
 	}
 	s.origins.tell(&c.origin, s.task.Meta())
+	// From here on Told gives the new value, as KeyValue.Emitted does.
+	c.dirty = false
 	return s.notify(row, c)
 }
 
