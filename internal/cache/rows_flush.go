@@ -26,6 +26,9 @@ func (s *Rows[K, V]) Flush() error {
 	if s.notify != nil {
 		SortFunc(s.changes, func(a, b change) int { return cmp.Compare(a.seq, b.seq) })
 	}
+	if err := s.logChanges(); err != nil {
+		return err
+	}
 	s.origins.begin(s.task.Meta())
 	defer s.origins.end(s.task.Meta())
 	for _, ch := range s.changes {
@@ -51,6 +54,33 @@ type change struct {
 	seq       uint64
 }
 
+// logChanges writes the changes to the changelog, removals last, whatever order
+// others are told of them in. A crash may leave any part of that in the changelog:
+// a session must not be gone there before the one that has taken it up is there, or
+// its records would be lost.
+func (s *Rows[K, V]) logChanges() error {
+	for _, removals := range [...]bool{false, true} {
+		for _, ch := range s.changes {
+			if ch.dead != removals {
+				continue
+			}
+			row := s.dirty[ch.row]
+			c := &row.Cells
+			if ch.dead {
+				c = &row.dead
+			}
+			cell := &(*c)[ch.cell]
+			if !s.layout.kept(cell.Time, *s.latest) {
+				continue
+			}
+			if err := s.logCell(row, cell); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (s *Rows[K, V]) flushChange(row *Row[K, V], ch change) error {
 	if ch.dead {
 		return s.flushCell(row, &row.dead[ch.cell])
@@ -66,11 +96,6 @@ func (s *Rows[K, V]) flushChange(row *Row[K, V], ch change) error {
 }
 
 func (s *Rows[K, V]) flushCell(row *Row[K, V], c *Cell[V]) error {
-	if s.layout.kept(c.Time, *s.latest) {
-		if err := s.logCell(row, c); err != nil {
-			return err
-		}
-	}
 	if s.hides(c.Time) {
 		c.Old, c.HadOld = *new(V), false
 	}
