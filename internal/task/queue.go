@@ -225,7 +225,11 @@ func (t *Task) Offsets(yield func(tp record.TopicPartition, next int64, epoch in
 func (t *Task) InputMetadata(tp record.TopicPartition) string {
 	for _, in := range t.inputs {
 		if in.tp == tp && in.order != nil {
-			return in.order.metadata(t.putOffFrom(in))
+			untaken := t.putOffFrom(in)
+			if len(in.chunks) > 0 {
+				untaken = min(untaken, in.head().Offset) // queued before others were held
+			}
+			return in.order.metadata(untaken)
 		}
 	}
 	return ""
