@@ -35,8 +35,7 @@ test:
 race:
 ifeq ($(PKG),./...)
 	go test -race -tags synctests $$(go list ./... | grep -v -e /examples/ -e /integration)
-	# ReplayInOrder fails there: a hand-over in slow motion makes some records late.
-	go test -race -tags synctests -run '^TestScenario' -skip '^TestScenarioReplayInOrder$$' ./integration
+	go test -race -tags synctests -run '^TestScenario' ./integration
 else
 	go test -race -tags synctests -timeout 1h $(PKG)
 endif

@@ -74,10 +74,13 @@ func (c cluster) client(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	return cl
 }
 
+// create makes topics that keep their records however old they are: a test that
+// takes its time would otherwise lose those of a backlog to the broker's retention.
 func (c cluster) create(t *testing.T, partitions int32, topics ...string) {
 	t.Helper()
+	forever := "-1"
 	ctx := timeout(t, 30*time.Second)
-	resp, err := kadm.NewClient(c.client(t)).CreateTopics(ctx, partitions, 1, nil, topics...)
+	resp, err := kadm.NewClient(c.client(t)).CreateTopics(ctx, partitions, 1, map[string]*string{"retention.ms": &forever}, topics...)
 	if err == nil {
 		err = resp.Error()
 	}
