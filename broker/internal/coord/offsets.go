@@ -36,7 +36,7 @@ func (c *Groups) PartitionOf(id string) (txn.Partition, error) {
 	if err := c.Ensure(); err != nil {
 		return txn.Partition{}, err
 	}
-	return txn.Partition{Topic: catalog.ConsumerOffsets, Partition: int32(javaHash(id) % uint32(len(c.shards)))}, nil
+	return txn.Partition{Topic: catalog.ConsumerOffsets, Partition: c.partition(id)}, nil
 }
 
 // BeginTxn is [partition.Log.BeginTxn] of a group's partition.

@@ -3,7 +3,6 @@ package coord
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -30,121 +29,37 @@ type TxnOptions struct {
 // Txns runs the coordinators of all transactions. It is safe for concurrent
 // use.
 type Txns struct {
+	sharded[*txnShard]
 	opt    TxnOptions
 	ctx    context.Context // done when the coordinators stop
 	cancel context.CancelFunc
 	jobs   sync.WaitGroup // that write markers
-
-	mu     sync.Mutex  // held while the shards start or stop
-	shards []*txnShard // set once
-	closed bool
-	ready  chan struct{} // closed when shards is set
 }
 
 // StartTxns starts the coordinators, replays their transactions and goes on
 // with those that were decided. Without a topic of transactions there is
 // nothing to start: the first request for one creates it.
 func StartTxns(o TxnOptions) (*Txns, error) {
-	c := &Txns{opt: o, ready: make(chan struct{})}
+	c := &Txns{opt: o}
+	c.sharded = sharded[*txnShard]{
+		catalog: o.Catalog, topic: catalog.TransactionState, compression: "uncompressed",
+		open:     func(log *partition.Log) *txnShard { return newTxnShard(c, log) },
+		replayed: c.repair,
+	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	if t := o.Catalog.Image().Topic(catalog.TransactionState); t != nil {
-		if err := c.start(t); err != nil {
-			return nil, errors.Join(err, c.Close())
-		}
+	if err := c.resume(); err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
-}
-
-func (c *Txns) start(t *catalog.Topic) error {
-	var list []*txnShard
-	for p, log := range t.Logs {
-		s := newTxnShard(c, log)
-		if err := s.replay(); err != nil {
-			return fmt.Errorf("replay partition %d of %s: %w", p, t.Name, err)
-		}
-		list = append(list, s)
-	}
-	c.repair(list)
-	for _, s := range list {
-		go s.loop()
-	}
-	c.shards = list
-	close(c.ready)
-	return nil
-}
-
-// Ensure makes the topic of transactions and its shards if they are missing.
-func (c *Txns) Ensure() error {
-	select {
-	case <-c.ready:
-		return nil
-	default:
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.closed:
-		return ErrClosed
-	case c.shards != nil:
-		return nil
-	}
-	t := c.opt.Catalog.Image().Topic(catalog.TransactionState)
-	if t == nil {
-		made, errs := c.opt.Catalog.Create([]catalog.NewTopic{internalTopic(catalog.TransactionState, "uncompressed")})
-		if errs[0] != nil {
-			return fmt.Errorf("create %s: %w", catalog.TransactionState, errs[0])
-		}
-		t = made[0]
-	}
-	return c.start(t)
-}
-
-// internalTopic is a topic that the broker keeps for itself, as Kafka
-// configures them.
-func internalTopic(name, compression string) catalog.NewTopic {
-	return catalog.NewTopic{
-		Name: name, Partitions: shards,
-		Configs: map[string]string{
-			"cleanup.policy":   "compact",
-			"compression.type": compression,
-			"segment.bytes":    "104857600",
-		},
-	}
 }
 
 // Close stops the shards and what they have going on. Calls that wait fail
 // with ErrClosed.
 func (c *Txns) Close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return nil
-	}
-	c.closed = true
 	c.cancel()
-	for _, s := range c.shards {
-		s.stop()
-	}
+	err := c.sharded.Close()
 	c.jobs.Wait()
-	return nil
-}
-
-// of returns the shard that a transactional id belongs to.
-func (c *Txns) of(id string) (*txnShard, error) {
-	if err := c.Ensure(); err != nil {
-		return nil, err
-	}
-	return c.shards[javaHash(id)%uint32(len(c.shards))], nil
-}
-
-// all returns the shards, none if no transactional id was ever used.
-func (c *Txns) all() []*txnShard {
-	select {
-	case <-c.ready:
-		return c.shards
-	default:
-		return nil
-	}
+	return err
 }
 
 // markRetry is the time between two attempts to write what the disk refuses.
