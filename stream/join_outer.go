@@ -90,7 +90,7 @@ func (s *joinSide[K, V, O, VR]) wait(k K, encoded string, ts, sub int64, v V) {
 		value = &v
 	}
 	s.waits[id] = value
-	s.pending.push(waiting[K]{k, id})
+	s.pending.Push(waiting[K]{k, id})
 	s.closes = min(s.closes, s.closed(ts))
 }
 
@@ -111,12 +111,12 @@ func (s *joinSide[K, V, O, VR]) first() *waiting[K] {
 		if _, ok := s.waits[s.pending[0].waitingID]; ok {
 			return &s.pending[0]
 		}
-		s.pending.pop() // it has joined one since
+		s.pending.Pop() // it has joined one since
 	}
 	return nil
 }
 
-func (s *joinSide[K, V, O, VR]) drop() { s.pending.pop() }
+func (s *joinSide[K, V, O, VR]) drop() { s.pending.Pop() }
 
 func (s *joinSide[K, V, O, VR]) closed(ts int64) int64 { return s.window.ClosesAt(ts) }
 

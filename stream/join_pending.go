@@ -61,6 +61,10 @@ type waiting[K any] struct {
 	waitingID
 }
 
+// Before implements minheap.Ordered: in order of time, then of encoded key, so that
+// results come in the same order whatever came before.
+func (w waiting[K]) Before(v waiting[K]) bool { return w.compare(v.waitingID) < 0 }
+
 // waitingID tells the records of one side apart.
 type waitingID struct {
 	encoded string // key
@@ -68,49 +72,6 @@ type waitingID struct {
 	sub     int64
 }
 
-// pendingHeap is a binary heap in order of time, then of encoded key, so that
-// results come in the same order whatever came before. (container/heap would
-// box every record.)
-type pendingHeap[K any] []waiting[K]
-
 func (a waitingID) compare(b waitingID) int {
 	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.encoded, b.encoded), cmp.Compare(a.sub, b.sub))
-}
-
-func (h pendingHeap[K]) less(i, j int) bool { return h[i].compare(h[j].waitingID) < 0 }
-
-func (h *pendingHeap[K]) push(w waiting[K]) {
-	*h = append(*h, w)
-	s := *h
-	for i := len(s) - 1; i > 0; {
-		parent := (i - 1) / 2
-		if !s.less(i, parent) {
-			return
-		}
-		s[i], s[parent] = s[parent], s[i]
-		i = parent
-	}
-}
-
-func (h *pendingHeap[K]) pop() waiting[K] {
-	s := *h
-	top, last := s[0], len(s)-1
-	s[0] = s[last]
-	s[last] = waiting[K]{}
-	s = s[:last]
-	*h = s
-	for i := 0; ; {
-		child := 2*i + 1
-		if child >= len(s) {
-			return top
-		}
-		if child+1 < len(s) && s.less(child+1, child) {
-			child++
-		}
-		if !s.less(child, i) {
-			return top
-		}
-		s[i], s[child] = s[child], s[i]
-		i = child
-	}
 }

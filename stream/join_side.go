@@ -5,6 +5,7 @@ import (
 
 	"github.com/leatstream/leat/internal/cache"
 	"github.com/leatstream/leat/internal/dsl"
+	"github.com/leatstream/leat/internal/minheap"
 	"github.com/leatstream/leat/internal/null"
 	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
@@ -53,7 +54,7 @@ type joinSide[K, V, O, VR any] struct {
 	rows   *cache.Rows[K, sided[V]]
 	other  *joinSide[K, O, V, VR]
 
-	pending pendingHeap[K]
+	pending minheap.Heap[waiting[K]]
 	waits   map[waitingID]*V // those of pending that still do; with their values under LikeKafka
 }
 

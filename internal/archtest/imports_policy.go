@@ -8,7 +8,7 @@ package archtest
 // isn't changed to make a build pass.
 const layers = `
 shared:
-	internal/invariant internal/clock internal/record internal/null
+	internal/invariant internal/clock internal/record internal/null internal/minheap
 
 # The typed shell over the untyped core. It never imports the broker: the two
 # meet on the wire, and in what may import anything.

@@ -2,12 +2,12 @@ package cache
 
 import (
 	"bytes"
-	"container/heap"
 	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/leatstream/leat/internal/minheap"
 	"github.com/leatstream/leat/internal/store"
 	"github.com/leatstream/leat/internal/task"
 )
@@ -23,10 +23,10 @@ import (
 type timeline struct {
 	db     store.DB
 	id     store.ID
-	heap   hints  // of rows that changed since the last Persist
-	ready  []hint // due, read from the database
-	cursor []byte // the hints of the database before it are read; nil: none
-	next   int64  // no hint of the database behind the cursor is due before
+	heap   minheap.Heap[hint] // of rows that changed since the last Persist
+	ready  []hint             // due, read from the database
+	cursor []byte             // the hints of the database before it are read; nil: none
+	next   int64              // no hint of the database behind the cursor is due before
 	writes []write
 }
 
@@ -36,30 +36,9 @@ type hint struct {
 	key string // encoded
 }
 
-func (a hint) before(b hint) bool {
+// Before implements minheap.Ordered.
+func (a hint) Before(b hint) bool {
 	return a.due < b.due || a.due == b.due && strings.Compare(a.key, b.key) < 0
-}
-
-type hints []hint
-
-// Len implements heap.Interface.
-func (h hints) Len() int { return len(h) }
-
-// Less implements heap.Interface.
-func (h hints) Less(i, j int) bool { return h[i].before(h[j]) }
-
-// Swap implements heap.Interface.
-func (h hints) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-
-// Push implements heap.Interface.
-func (h *hints) Push(x any) { *h = append(*h, x.(hint)) }
-
-// Pop implements heap.Interface.
-func (h *hints) Pop() any {
-	last := len(*h) - 1
-	x := (*h)[last]
-	*h = (*h)[:last]
-	return x
 }
 
 // openTimeline finds the index of a store in the task's database.
@@ -75,7 +54,7 @@ func (l *timeline) dbKey(h hint) []byte {
 }
 
 // changed notes a hint of a row that changed.
-func (l *timeline) changed(h hint) { heap.Push(&l.heap, h) }
+func (l *timeline) changed(h hint) { l.heap.Push(h) }
 
 // move notes what hint the database is to have for a key, and which one it has; -1
 // is none.
@@ -112,10 +91,10 @@ func (l *timeline) pop(now int64) (h hint, ok bool, err error) {
 	}
 	fromHeap := len(l.heap) > 0 && l.heap[0].due <= now
 	switch {
-	case len(l.ready) > 0 && (!fromHeap || l.ready[0].before(l.heap[0])):
+	case len(l.ready) > 0 && (!fromHeap || l.ready[0].Before(l.heap[0])):
 		h, l.ready = l.ready[0], l.ready[1:]
 	case fromHeap:
-		h = heap.Pop(&l.heap).(hint)
+		h = l.heap.Pop()
 	default:
 		return h, false, nil
 	}

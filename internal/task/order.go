@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/leatstream/leat/internal/minheap"
 	"github.com/leatstream/leat/internal/record"
 )
 
@@ -40,7 +41,7 @@ type order struct {
 	// waits is the lowest stream time of a peer that is waited for, never if
 	// there is none.
 	waits int64
-	held  []held // a binary heap by place
+	held  minheap.Heap[held] // by place
 	flow  *Flow
 	topic string
 	last  place // the highest place taken from held
@@ -76,6 +77,9 @@ type held struct {
 	rec   *record.Record
 	round uint64 // of the poll that brought it
 }
+
+// Before implements minheap.Ordered.
+func (h held) Before(g held) bool { return h.before(g.place) }
 
 // newOrder is nil where there is nobody to wait for.
 func newOrder(topic string, peers []ID, flow *Flow, now int64) *order {
@@ -237,45 +241,18 @@ func (o *order) settledTo() int64 {
 	return done
 }
 
-func heldSize(r *record.Record) int64 { return int64(len(r.Key)+len(r.Value)) + 192 }
-
 func (o *order) push(h held) {
 	o.flow.held.Add(heldSize(h.rec))
-	o.held = append(o.held, h)
-	s := o.held
-	for i := len(s) - 1; i > 0; {
-		parent := (i - 1) / 2
-		if !s[i].before(s[parent].place) {
-			return
-		}
-		s[i], s[parent] = s[parent], s[i]
-		i = parent
-	}
+	o.held.Push(h)
 }
 
 func (o *order) pop() held {
-	s := o.held
-	top, last := s[0], len(s)-1
-	s[0] = s[last]
-	s[last] = held{}
-	s = s[:last]
-	o.held = s
-	o.flow.held.Add(-heldSize(top.rec))
-	for i := 0; ; {
-		child := 2*i + 1
-		if child >= len(s) {
-			return top
-		}
-		if child+1 < len(s) && s[child+1].before(s[child].place) {
-			child++
-		}
-		if !s[child].before(s[i].place) {
-			return top
-		}
-		s[i], s[child] = s[child], s[i]
-		i = child
-	}
+	h := o.held.Pop()
+	o.flow.held.Add(-heldSize(h.rec))
+	return h
 }
+
+func heldSize(r *record.Record) int64 { return int64(len(r.Key)+len(r.Value)) + 192 }
 
 // drop gives back what the held records count for.
 func (o *order) drop() {

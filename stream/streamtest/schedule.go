@@ -1,6 +1,9 @@
 package streamtest
 
-import "github.com/leatstream/leat/internal/record"
+import (
+	"github.com/leatstream/leat/internal/minheap"
+	"github.com/leatstream/leat/internal/record"
+)
 
 // LikeKafka runs the topology as Kafka Streams' TopologyTestDriver does: as one
 // task with one stream time, whatever sub-topologies there are, which takes the
@@ -8,12 +11,12 @@ import "github.com/leatstream/leat/internal/record"
 // has a task of its own, as in production.
 func LikeKafka() Option { return func(d *Driver) { d.heads = &headQueue{d: d} } }
 
-// headQueue is the inputs that hold records, as a binary heap by the timestamps of
-// their first records. Which of equal ones comes first is part of what is to be
-// like: it follows the textbook's heap in an array, as Java's PriorityQueue does.
+// headQueue is the inputs that hold records, by the timestamps of their first ones.
+// Which of equal ones comes first is part of what is to be like: the heap's order is
+// that of Java's PriorityQueue.
 type headQueue struct {
 	d     *Driver
-	heads []head
+	heads minheap.Heap[head]
 }
 
 type head struct {
@@ -22,44 +25,15 @@ type head struct {
 	time  int64
 }
 
-func (q *headQueue) offer(h head) {
-	q.heads = append(q.heads, h)
-	for i := len(q.heads) - 1; i > 0; {
-		parent := (i - 1) / 2
-		if q.heads[i].time >= q.heads[parent].time {
-			return
-		}
-		q.heads[i], q.heads[parent] = q.heads[parent], q.heads[i]
-		i = parent
-	}
-}
-
-func (q *headQueue) poll() head {
-	top, last := q.heads[0], len(q.heads)-1
-	q.heads[0] = q.heads[last]
-	q.heads = q.heads[:last]
-	for i := 0; ; {
-		child := 2*i + 1
-		if child >= last {
-			return top
-		}
-		if child+1 < last && q.heads[child+1].time < q.heads[child].time {
-			child++
-		}
-		if q.heads[i].time <= q.heads[child].time {
-			return top
-		}
-		q.heads[i], q.heads[child] = q.heads[child], q.heads[i]
-		i = child
-	}
-}
+// Before implements minheap.Ordered.
+func (h head) Before(g head) bool { return h.time < g.time }
 
 // add queues a record for a task.
 func (q *headQueue) add(r *running, input int, rec record.Record) {
 	empty := r.Buffered(input) == 0
 	r.Add(input, []record.Record{rec}, 0)
 	if empty {
-		q.offer(head{r, input, r.Pending(input, 0)})
+		q.heads.Push(head{r, input, r.Pending(input, 0)})
 	}
 }
 
@@ -69,9 +43,9 @@ func (q *headQueue) step() bool {
 		return false
 	}
 	d := q.d
-	h := q.poll()
+	h := q.heads.Pop()
 	if h.task.Buffered(h.input) > 1 {
-		q.offer(head{h.task, h.input, h.task.Pending(h.input, 1)})
+		q.heads.Push(head{h.task, h.input, h.task.Pending(h.input, 1)})
 	}
 	d.check(h.task.StepInput(h.input))
 	now := h.task.StreamTime()
