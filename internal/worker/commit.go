@@ -128,7 +128,6 @@ func (w *worker) commitOffsets(ctx context.Context, units []*unit) error {
 		u.task.Offsets(func(tp record.TopicPartition, next int64, epoch int32) {
 			i, own := u.index[tp], u.task.InputMetadata(tp)
 			if u.figures[i].committed.Load() != next || u.metadata[i] != own {
-				u.metadata[i] = own
 				w.offsets = append(w.offsets, client.Offset{TopicPartition: tp, Next: next, LeaderEpoch: epoch, Metadata: meta + own})
 			}
 		})
@@ -152,7 +151,9 @@ func (w *worker) commitOffsets(ctx context.Context, units []*unit) error {
 	}
 	for _, u := range units {
 		u.task.Offsets(func(tp record.TopicPartition, next int64, _ int32) {
-			u.figures[u.index[tp]].committed.Store(next)
+			i := u.index[tp]
+			u.figures[i].committed.Store(next)
+			u.metadata[i] = u.task.InputMetadata(tp)
 		})
 	}
 	w.in.purge.committed(w.offsets)
