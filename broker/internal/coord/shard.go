@@ -9,77 +9,39 @@ import (
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/group"
 	"github.com/leatstream/leat/broker/internal/partition"
-	"github.com/leatstream/leat/internal/clock"
 )
 
-// mailbox is how many requests of a shard may wait for their turn.
-const mailbox = 256
-
-// shard owns the groups of one partition of the offsets topic. Everything but
-// inbox and the channels belongs to its loop.
+// shard owns the groups of one partition of the offsets topic. Everything belongs
+// to its loop.
 type shard struct {
 	journal
-	opt   Options
-	inbox chan func()
-	quit  chan struct{} // closed to stop the loop
-	gone  chan struct{} // closed when it has stopped
+	loop
+	opt Options
 
 	groups map[string]*group.Group
 	calls  map[group.Call]*Future[kmsg.Response]
 	last   group.Call
 	// The groups that have offsets in a producer's open transaction.
-	open  map[int64]map[string]bool
-	wake  time.Time // when some group may have a deadline; zero is never
-	timer clock.Timer
+	open map[int64]map[string]bool
+	wake time.Time // when some group may have a deadline; zero is never
 }
 
 func newShard(o Options, log *partition.Log) *shard {
 	return &shard{
-		journal: journal{log: log}, opt: o,
-		inbox: make(chan func(), mailbox), quit: make(chan struct{}), gone: make(chan struct{}),
+		journal: journal{log: log}, loop: newLoop(o.Clock), opt: o,
 		groups: map[string]*group.Group{},
 		calls:  map[group.Call]*Future[kmsg.Response]{},
 		open:   map[int64]map[string]bool{},
 	}
 }
 
-// loop runs the shard's steps until stop.
-func (s *shard) loop() {
-	defer close(s.gone)
-	s.timer = s.opt.Clock.NewTimer(time.Hour)
-	defer s.timer.Stop()
-	s.rewind()
-	for {
-		select {
-		case f := <-s.inbox:
-			f()
-		case <-s.timer.C():
-			s.tick()
-		case <-s.quit:
-			return
-		}
-	}
-}
-
-func (s *shard) stop() {
-	close(s.quit)
-	<-s.gone
-}
+// work runs the shard's steps until stop.
+func (s *shard) work() { s.turn(s.rewind, s.tick) }
 
 // run lets the loop run f, which answers out. The future fails if the loop
 // stops before.
 func run[T any](s *shard, f func(out *Future[T])) *Future[T] {
 	return send(s.inbox, s.gone, f)
-}
-
-// send puts f into a loop's inbox.
-func send[T any](inbox chan<- func(), gone chan struct{}, f func(out *Future[T])) *Future[T] {
-	out := &Future[T]{done: make(chan struct{}), gone: gone}
-	select {
-	case inbox <- func() { f(out) }:
-	case <-gone:
-	}
-	return out
 }
 
 // replay rebuilds the groups from the records of the partition.

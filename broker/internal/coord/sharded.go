@@ -8,15 +8,15 @@ import (
 	"github.com/leatstream/leat/broker/internal/partition"
 )
 
-// looped is a shard: it owns what one partition of an internal topic tells of.
-type looped interface {
+// worked is a shard: it owns what one partition of an internal topic tells of.
+type worked interface {
 	replay() error
-	loop() // until stop
+	work() // until stop
 	stop()
 }
 
 // sharded is the shards of an internal topic. It is safe for concurrent use.
-type sharded[S looped] struct {
+type sharded[S worked] struct {
 	catalog     *catalog.Catalog
 	topic       string
 	compression string // of the topic, when it is made
@@ -52,7 +52,7 @@ func (c *sharded[S]) start(t *catalog.Topic) error {
 		c.replayed(list)
 	}
 	for _, s := range list {
-		go s.loop()
+		go s.work()
 	}
 	c.shards = list
 	close(c.ready)

@@ -7,59 +7,38 @@ import (
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/partition"
 	"github.com/leatstream/leat/broker/internal/txn"
-	"github.com/leatstream/leat/internal/clock"
 )
 
 // txnShard owns the transactional ids of one partition of the topic of
-// transactions. Everything but inbox and the channels belongs to its loop.
+// transactions. Everything belongs to its loop.
 type txnShard struct {
 	journal
-	c     *Txns
-	inbox chan func()
-	quit  chan struct{} // closed to stop the loop
-	gone  chan struct{} // closed when it has stopped
+	loop
+	c *Txns
 
-	m     *txn.Machine
-	wake  time.Time // when some transaction may time out; zero is never
-	timer clock.Timer
+	m    *txn.Machine
+	wake time.Time // when some transaction may time out; zero is never
 	// The answers that wait for the markers of a transaction.
 	waiting map[*txn.Txn][]func()
 }
 
 func newTxnShard(c *Txns, log *partition.Log) *txnShard {
 	return &txnShard{
-		journal: journal{log: log}, c: c,
-		inbox: make(chan func(), mailbox), quit: make(chan struct{}), gone: make(chan struct{}),
+		journal: journal{log: log}, loop: newLoop(c.opt.Clock), c: c,
 		m:       txn.New(c.opt.Txn),
 		waiting: map[*txn.Txn][]func(){},
 	}
 }
 
-// loop runs the shard's steps until stop. It begins by finishing what the one
+// work runs the shard's steps until stop. It begins by finishing what the one
 // before it had decided.
-func (s *txnShard) loop() {
-	defer close(s.gone)
-	s.timer = s.c.opt.Clock.NewTimer(time.Hour)
-	defer s.timer.Stop()
-	for _, t := range s.m.Unfinished() {
-		s.finish(t)
-	}
-	s.rewind()
-	for {
-		select {
-		case f := <-s.inbox:
-			f()
-		case <-s.timer.C():
-			s.tick()
-		case <-s.quit:
-			return
+func (s *txnShard) work() {
+	s.turn(func() {
+		for _, t := range s.m.Unfinished() {
+			s.finish(t)
 		}
-	}
-}
-
-func (s *txnShard) stop() {
-	close(s.quit)
-	<-s.gone
+		s.rewind()
+	}, s.tick)
 }
 
 // replay rebuilds the transactions from the records of the partition. A record
