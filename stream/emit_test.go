@@ -132,7 +132,7 @@ func TestEmitOnClose_EveryWindowOnce(t *testing.T) {
 					last[k] = u
 				}
 				if kind.name == "sessions" {
-					last = withoutMerged(last)
+					last = finalSessions(recs, 8, 3)
 				}
 				var want []string
 				for k, u := range last {
@@ -151,30 +151,37 @@ func TestEmitOnClose_EveryWindowOnce(t *testing.T) {
 	}
 }
 
-// withoutMerged leaves out sessions that became part of another: FromTable doesn't
-// show deletions.
-func withoutMerged(sessions map[string]string) map[string]string {
-	type span struct {
-		key        string
-		start, end int64
+// finalSessions is what a count of sessions has to tell of, from first principles: a
+// record joins the sessions within the gap that can still change; one that has
+// closed stays as it was told of.
+func finalSessions(recs []timed, gap, grace int64) map[string]string {
+	type session struct {
+		key               string
+		start, end, count int64
 	}
-	parse := func(k string) (s span) {
-		s.key, k, _ = strings.Cut(k, "[")
-		fmt.Sscanf(k, "%d,%d]", &s.start, &s.end)
-		return s
-	}
-	kept := map[string]string{}
-	for k, u := range sessions {
-		s, inside := parse(k), false
-		for other := range sessions {
-			o := parse(other)
-			inside = inside || o != s && o.key == s.key && o.start <= s.start && s.end <= o.end
+	var all []session
+	now := int64(0)
+	for _, r := range recs {
+		now = max(now, r.ts)
+		s := session{r.key, r.ts, r.ts, 1}
+		kept := all[:0:0]
+		for _, o := range all {
+			if o.key == s.key && o.end+gap+grace >= now && o.start <= s.end+gap && s.start <= o.end+gap {
+				s = session{s.key, min(s.start, o.start), max(s.end, o.end), s.count + o.count}
+			} else {
+				kept = append(kept, o)
+			}
 		}
-		if !inside {
-			kept[k] = u
+		if s.end+gap+grace >= now {
+			all = append(kept, s)
 		}
 	}
-	return kept
+	told := map[string]string{}
+	for _, s := range all {
+		name := fmt.Sprintf("%s[%d,%d]", s.key, s.start, s.end)
+		told[name] = fmt.Sprintf("%s=%d at %d", name, s.count, s.end)
+	}
+	return told
 }
 
 // To suppress every update until the window closes is the same as to emit on

@@ -161,8 +161,12 @@ func (w *crashWorld) write(ctx context.Context, p txn.Producer, topic string, nu
 	if err != nil {
 		return err
 	}
-	_, err = log.Append(b, partition.AppendArgs{Guard: g})
-	return err
+	at, err := log.Append(b, partition.AppendArgs{Guard: g})
+	if err != nil {
+		return err
+	}
+	// As acks=all does: a client ends its transaction when its records are safe.
+	return log.WaitDurable(ctx, at.LastOffset+1)
 }
 
 func (w *crashWorld) commitOffset(ctx context.Context, p txn.Producer, number int64) error {
