@@ -23,9 +23,10 @@ type cellAggregation[K, A any] struct {
 	store     state.Store[K, A]
 	kind      topology.StoreKind
 	retention int64
-	byStart   bool                  // what expiry goes by is a window's start, not its end
-	closesAt  func(end int64) int64 // the first stream time at which a window is closed
-	born      func() A              // see dsl.Aggregation
+	endOf     func(start int64) int64 // if a window's start is enough to find it
+	byStart   bool                    // what expiry goes by is a window's start, not its end
+	closesAt  func(end int64) int64   // the first stream time at which a window is closed
+	born      func() A                // see dsl.Aggregation
 	// feed subscribes to the inputs.
 	feed func(*task.Task, *topology.Node, *cells[K, A])
 }
@@ -45,7 +46,12 @@ func (a cellAggregation[K, A]) build(b *dsl.Builder) *dsl.TableDef[window.Key[K]
 			return lookup
 		}
 		// Kafka Streams' joins see what a table has, told yet or not.
-		return func(k window.Key[K], _ dsl.View) (dsl.Row[A], error) { return lookup(k, dsl.Latest) }
+		return func(k window.Key[K], _ dsl.View) (dsl.Row[A], error) {
+			if a.endOf != nil {
+				k.EndMS = a.endOf(k.StartMS)
+			}
+			return lookup(k, dsl.Latest)
+		}
 	}
 	d.Node = b.Add(topology.Node{
 		Op: a.op, Name: st.Name, Kind: topology.Processor, At: a.at, Inputs: a.inputs, Copartitioned: len(a.inputs) > 1,

@@ -30,18 +30,21 @@ func (g Grouped[K, V]) EmitEvery(d time.Duration) Grouped[K, V] {
 // windows are open is in a store of its own, named after the aggregation's with
 // "-open", with a changelog.
 //
+// Under [LikeKafka] the table has Kafka's cache, in which windows outlive the
+// retention and are not lost; EmitOnUpdate before EmitOnClose leaves it out.
+//
 // It is an error for windows that never end.
 func (w Windowed[K, V]) EmitOnClose() Windowed[K, V] {
 	if w.w.Endless() {
 		w.g.in.B.Fail(dsl.Caller(), "EmitOnClose can't tell of %v: it never closes; leave EmitOnClose out, or use windows that end", w.w)
 	}
-	w.g.emit = dsl.OnClose
+	w.g.emit = w.g.emit.OnClose()
 	return w
 }
 
 // EmitOnClose is [Windowed.EmitOnClose] for sliding windows.
 func (s Slid[K, V]) EmitOnClose() Slid[K, V] {
-	s.g.emit = dsl.OnClose
+	s.g.emit = s.g.emit.OnClose()
 	return s
 }
 
@@ -50,7 +53,7 @@ func (s Slid[K, V]) EmitOnClose() Slid[K, V] {
 // come in order of their ends, then of their starts, then of their encoded keys.
 // Sessions that became one with another are not told of.
 func (s Sessioned[K, V]) EmitOnClose() Sessioned[K, V] {
-	s.g.emit = dsl.OnClose
+	s.g.emit = s.g.emit.OnClose()
 	return s
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/leatstream/leat/internal/cache"
 	"github.com/leatstream/leat/internal/dsl"
+	"github.com/leatstream/leat/internal/null"
 	"github.com/leatstream/leat/internal/task"
 	"github.com/leatstream/leat/internal/topology"
 	"github.com/leatstream/leat/state"
@@ -100,6 +101,11 @@ func joinStreams[K, L, R, VR any](l *dsl.StreamDef[K, L], r *dsl.StreamDef[K, R]
 		j.blind = b.LikeKafka && w.RetentionMS() <= 0
 		lefts := cache.OpenRows(t, cache.RowSpec[K, sided[L]]{Store: leftStore, Label: j.label, Key: as.Key(), Value: sidedSerde[L]{value: as.Left()}, Retention: retention})
 		rights := cache.OpenRows(t, cache.RowSpec[K, sided[R]]{Store: rightStore, Label: j.label, Key: as.Key(), Value: sidedSerde[R]{value: as.Right(), bare: kind != outer}, Retention: retention})
+		if b.LikeKafka && b.SelfJoins && l.Node == r.Node {
+			self := &selfJoin[K, L, R, VR]{streamJoin: j, rows: lefts, window: w, f: f, isNull: null.Test[L]()}
+			l.Out(t).Subscribe(n, self.on)
+			return
+		}
 		ls := newJoinSide(j, lefts, w, kind != inner, f)
 		rs := newJoinSide(j, rights, w.Mirror(), kind == outer, func(k K, r R, hasRight bool, l L, hasLeft bool) VR { return f(k, l, hasLeft, r, hasRight) })
 		ls.other, rs.other = rs, ls

@@ -67,6 +67,7 @@ func (s Slid[K, V]) fold[A any](op string, as state.Store[K, A], f folder[K, V, 
 func slidingAggregation[K, A any](op, at string, as state.Store[K, A], w window.Slides, emit dsl.Emission) cellAggregation[K, A] {
 	return cellAggregation[K, A]{
 		op: op, at: at, emit: emit, store: as, kind: topology.Window, retention: w.RetentionMS(), byStart: true, closesAt: w.ClosesAt,
+		endOf: func(start int64) int64 { return w.Span(start).EndMS },
 	}
 }
 

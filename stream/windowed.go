@@ -52,13 +52,21 @@ func (w Windowed[K, V]) fold[A any](op string, as state.Store[K, A], f folder[K,
 // windowAggregation is an aggregation in fixed windows, but for its inputs.
 func windowAggregation[K, A any](b *dsl.Builder, op, at string, as state.Store[K, A], w window.Fixed, emit dsl.Emission) dsl.Aggregation[window.Key[K], A] {
 	retention := w.RetentionMS()
+	var find func(window.Key[K]) window.Key[K]
+	if b.LikeKafka && w.AdvanceMS() > 0 {
+		// Kafka's stores know windows by their starts alone.
+		find = func(k window.Key[K]) window.Key[K] {
+			k.EndMS = k.StartMS + w.SizeMS()
+			return k
+		}
+	}
 	return dsl.Aggregation[window.Key[K], A]{
-		Op: op, At: at, Emit: emit,
+		Op: op, At: at, Emit: emit, Find: find,
 		Closing: dsl.Closing[window.Key[K]]{ClosesAt: w.ClosesAt, Span: func(k window.Key[K]) (start, end int64) { return k.StartMS, k.EndMS }},
 		Spec: cache.Spec[window.Key[K], A]{
 			Store: state.Use(b, as, topology.Window, time.Duration(retention)*time.Millisecond, at),
 			Key:   window.KeySerde(as.Key()), Value: as.Value(),
-			Layout: cache.Layout{Retention: retention, TimeOf: windowStart, ShowCached: b.LikeKafka && emit.Or(dsl.OnCommit) == dsl.OnCommit},
+			Layout: cache.Layout{Retention: retention, TimeOf: windowStart, ShowCached: b.LikeKafka && emit.Cached()},
 		},
 	}
 }

@@ -62,8 +62,14 @@ func (b *builder) topology(own bool) (*stream.Topology, error) {
 	if own {
 		return stream.Build(b.build)
 	}
-	return stream.Build(b.build, stream.LikeKafka(),
-		stream.UnmatchedInterval(ms(b.c.Config.OuterJoinEmitIntervalMs)), stream.CloseInterval(ms(b.c.Config.WindowCloseEmitIntervalMs)))
+	opts := []stream.Option{
+		stream.LikeKafka(), stream.UnmatchedInterval(ms(b.c.Config.OuterJoinEmitIntervalMs)),
+		stream.CloseInterval(ms(b.c.Config.WindowCloseEmitIntervalMs)),
+	}
+	if b.c.Config.Optimize == "all" {
+		opts = append(opts, stream.SelfJoins())
+	}
+	return stream.Build(b.build, opts...)
 }
 
 // build adds every node of the case. The first problem is in b.err.

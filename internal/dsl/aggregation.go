@@ -20,6 +20,9 @@ type Aggregation[K, A any] struct {
 	// Born is what a new row begins as. Under LikeKafka that is told as its old
 	// value, unless it is null or a cache gathers changes.
 	Born func() A
+	// Find turns the key that a join looks for into that of a row, if they may
+	// differ.
+	Find func(K) K
 	// Feed subscribes to the inputs and changes rows.
 	Feed func(*task.Task, *topology.Node, *Rows[K, A])
 }
@@ -139,6 +142,12 @@ func (a Aggregation[K, A]) Build(b *Builder) *TableDef[K, A] {
 	var emit *Emitting
 	store := a.Spec.Store
 	d := &TableDef[K, A]{B: b, WantOld: func() { wantOld = true }, Lookup: lookupIn[K, A](b, store.Name), Value: a.Spec.Value}
+	if find, in := a.Find, d.Lookup; find != nil {
+		d.Lookup = func(t *task.Task) Lookup[K, A] {
+			lookup := in(t)
+			return func(k K, v View) (Row[A], error) { return lookup(find(k), v) }
+		}
+	}
 	d.Node = b.Add(topology.Node{
 		Op: a.Op, Name: store.Name, Kind: topology.Processor, At: a.At,
 		Inputs: append([]*topology.Node{a.Input}, a.More...), Stores: []*topology.Store{store},

@@ -18,6 +18,9 @@ type Builder struct {
 	// LikeKafka asks operators for Kafka Streams' answer where leat's is
 	// another one on purpose.
 	LikeKafka bool
+	// SelfJoins is, with LikeKafka, whether a join of a stream with itself is an
+	// operator of its own.
+	SelfJoins bool
 	// UnmatchedIntervalMS is, with LikeKafka, how often at most joins of streams
 	// look for records that have joined none.
 	UnmatchedIntervalMS int64

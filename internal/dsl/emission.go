@@ -13,8 +13,9 @@ import (
 // Emission is when a table tells the nodes after it of its changes. The zero
 // value leaves it to the operator.
 type Emission struct {
-	when    moment
-	everyMS int64
+	when     moment
+	everyMS  int64
+	uncached bool // see Cached; of onClose
 }
 
 type moment uint8
@@ -32,14 +33,22 @@ var (
 	OnCommit = Emission{when: onCommit}
 	// OnUpdate is with every update.
 	OnUpdate = Emission{when: onUpdate}
-	// OnClose is once for each window, when it is closed.
-	OnClose = Emission{when: onClose}
 )
 
 // Every is once for each row that changed since the last time, at intervals of d
 // by the wall clock.
 func Every(d time.Duration) Emission {
 	return Emission{when: every, everyMS: d.Milliseconds()}
+}
+
+// OnClose is once for each window, when it is closed, instead of e.
+func (e Emission) OnClose() Emission { return Emission{when: onClose, uncached: e.Updates()} }
+
+// Cached reports whether Kafka Streams would have a cache before the table, which
+// is what an emission other than OnUpdate means there. A cache shows rows that
+// have expired.
+func (e Emission) Cached() bool {
+	return e.when == byOperator || e.when == onCommit || e.when == onClose && !e.uncached
 }
 
 // Or is e, or other if e leaves it to the operator.

@@ -3,17 +3,52 @@ package task
 import (
 	"math"
 	"time"
+
+	"github.com/leatstream/leat/internal/minheap"
 )
 
 const never = math.MaxInt64
 
 // Punctuation is a function that is called as time goes on.
 type Punctuation struct {
-	every   int64 // 0: once, when due
+	every   int64 // 0 of an alarm
 	due     int64
-	wall    bool
+	wall    bool // of an alarm
 	call    func(now int64) error
 	stopped bool
+	called  uint64 // the round in which an alarm was called last
+}
+
+// Before reports whether p is due before q.
+func (p *Punctuation) Before(q *Punctuation) bool { return p.due < q.due }
+
+// punctuations are those of a kind of time. Those that are due are called in the
+// order of their times: one that was due first may not see what another does later.
+type punctuations struct {
+	regular minheap.Heap[*Punctuation]
+	alarms  []*Punctuation // their times change
+	round   uint64         // counts the calls of fire
+}
+
+// first is what is due first; with alarm if that is one. It is nil if there is
+// nothing.
+func (s *punctuations) first() (p *Punctuation, alarm bool) {
+	if len(s.regular) > 0 {
+		p = s.regular[0]
+	}
+	for _, a := range s.alarms {
+		if a.due != never && a.called != s.round && (p == nil || a.Before(p)) {
+			p, alarm = a, true
+		}
+	}
+	return p, alarm
+}
+
+func (t *Task) punctuations(wall bool) *punctuations {
+	if wall {
+		return &t.byWall
+	}
+	return &t.byStream
 }
 
 // Stop ends the punctuation.
@@ -28,7 +63,7 @@ func (t *Task) Schedule(every time.Duration, wall bool, f func(now int64) error)
 	if wall {
 		p.due = t.Now().UnixMilli() + p.every
 	}
-	t.puncts = append(t.puncts, p)
+	t.punctuations(wall).regular.Push(p)
 	t.rearm()
 	return p
 }
@@ -44,7 +79,7 @@ func (t *Task) ScheduleFrom(start int64, every time.Duration, wall bool, f func(
 	if now > start {
 		p.due += p.every * ((now - start + p.every - 1) / p.every)
 	}
-	t.puncts = append(t.puncts, p)
+	t.punctuations(wall).regular.Push(p)
 	t.rearm()
 	return p
 }
@@ -53,7 +88,8 @@ func (t *Task) ScheduleFrom(start int64, every time.Duration, wall bool, f func(
 // A call may come at once, after the record in process.
 func (t *Task) Alarm(wall bool, f func(now int64) error) *Alarm {
 	p := &Punctuation{due: never, wall: wall, call: f}
-	t.puncts = append(t.puncts, p)
+	s := t.punctuations(wall)
+	s.alarms = append(s.alarms, p)
 	return &Alarm{t, p}
 }
 
@@ -80,10 +116,8 @@ func (a *Alarm) Due() int64 { return a.p.due }
 // rearm finds when the next stream-time punctuation is due.
 func (t *Task) rearm() {
 	t.nextStream = never
-	for _, p := range t.puncts {
-		if !p.wall && !p.stopped {
-			t.nextStream = min(t.nextStream, p.due)
-		}
+	if p, _ := t.byStream.first(); p != nil {
+		t.nextStream = p.due
 	}
 }
 
@@ -99,13 +133,11 @@ func (t *Task) Punctuate() error { return t.fire(true, t.Now().UnixMilli()) }
 
 // NextPunctuation is when Punctuate has something to do, false if never.
 func (t *Task) NextPunctuation() (time.Time, bool) {
-	due := int64(never)
-	for _, p := range t.puncts {
-		if p.wall && !p.stopped {
-			due = min(due, p.due)
-		}
+	p, _ := t.byWall.first()
+	if p == nil {
+		return time.Time{}, false
 	}
-	return time.UnixMilli(due), due != never
+	return time.UnixMilli(p.due), true
 }
 
 func (t *Task) fire(wall bool, now int64) (err error) {
@@ -115,18 +147,29 @@ func (t *Task) fire(wall bool, now int64) (err error) {
 		}
 	}()
 	t.meta.Topic, t.meta.Partition, t.meta.Offset, t.meta.Headers = "", -1, -1, nil
-	for _, p := range t.puncts {
-		if p.wall != wall || p.stopped || now < p.due {
+	s := t.punctuations(wall)
+	s.round++
+	defer func() { s.round++ }() // what is called here may be set anew, for later
+	for {
+		p, alarm := s.first()
+		if p == nil || now < p.due {
+			return nil
+		}
+		if alarm {
+			p.due, p.called = never, s.round // until it is set again
+		} else {
+			s.regular.Pop()
+		}
+		if p.stopped {
 			continue
 		}
-		if p.every == 0 {
-			p.due = never // until it is set again
-		} else {
+		err := p.call(now)
+		if !alarm && !p.stopped {
 			p.due += p.every * ((now-p.due)/p.every + 1)
+			s.regular.Push(p)
 		}
-		if err := p.call(now); err != nil {
+		if err != nil {
 			return t.failed(err, 0)
 		}
 	}
-	return nil
 }

@@ -131,7 +131,8 @@ type Task struct {
 	sources  map[string]func(*record.Record) error
 	stampers map[string]Stamper
 	stores   []openStore
-	puncts   []*Punctuation
+	byStream punctuations
+	byWall   punctuations
 	opened   map[string]any // typed stores by name, for processors
 	closers  []func() error
 
