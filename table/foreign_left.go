@@ -3,7 +3,6 @@ package table
 import (
 	"fmt"
 	"hash/fnv"
-	"reflect"
 
 	"github.com/leatstream/leat/internal/cache"
 	"github.com/leatstream/leat/internal/dsl"
@@ -34,7 +33,7 @@ type asker[K, V, KO any] struct {
 	versions  *int64
 	likeKafka bool
 	// hash takes the place of versions under LikeKafka. It is nil otherwise.
-	hash func(dst []byte, row V) ([]byte, error)
+	hash func(arena *task.Arena, row V, ok bool) (uint64, error)
 	out  task.Outgoing
 }
 
@@ -46,8 +45,8 @@ func (j foreign[K, V, KO, VO, KR, VR]) makeLeft(store *topology.Store, ask *topo
 			references: cache.OpenKeyValue(tk, cache.Spec[K, reference]{Store: store, Label: n.Label(), Key: j.via.Key(), Value: referenceSerde{}}),
 			versions:   tk.Time(store.Name + "/version"),
 		}
-		if j.hashes() {
-			a.hash = j.left.Value.Append
+		if j.left.B.LikeKafka {
+			a.hash = j.hash
 		}
 		tk.Keep(store.Name, a.references)
 		j.left.Out(tk).Subscribe(n, a.onChange)
@@ -73,7 +72,7 @@ func (a *asker[K, V, KO]) onChange(c dsl.Change[K, V]) error {
 		return nil // a row that never was is deleted
 	}
 	now := reference{gone: !c.HasNew}
-	if now.version, err = a.version(e, &c); err != nil {
+	if now.version, err = a.version(&c); err != nil {
 		return err
 	}
 	if c.HasNew {
@@ -124,32 +123,38 @@ func (a *asker[K, V, KO]) refersTo(k K, v V) (foreign string, refers bool, err e
 	return string(b), true, nil
 }
 
-// hashes reports whether answers are told apart as Kafka Streams does it: by a hash
-// of the left row's bytes, null for none. An answer counts if the row is again,
-// or still, what it was, and none does after its bytes have changed alone.
-func (j foreign[K, V, KO, VO, KR, VR]) hashes() bool {
-	return j.left.B.LikeKafka && j.left.Value != nil
+// hash is what Kafka Streams tells answers apart by, a hash of the left row's
+// bytes, 0 for none: an answer counts if the row is again, or still, what it was,
+// and none does after its bytes have changed alone. Rows that are computed have no
+// serde here; what they look like takes its place.
+func (j foreign[K, V, KO, VO, KR, VR]) hash(arena *task.Arena, row V, ok bool) (uint64, error) {
+	if !ok {
+		return 0, nil
+	}
+	h := fnv.New64a()
+	if j.left.Value == nil {
+		fmt.Fprintf(h, "%+v", row)
+		return h.Sum64(), nil
+	}
+	b, err := j.left.Value.Append(arena.Free(), row)
+	if err != nil {
+		return 0, fmt.Errorf("encode row: %w", err)
+	}
+	h.Write(b)
+	return h.Sum64(), nil
 }
 
 // version is what the right side sends back with its answers to a change.
-func (a *asker[K, V, KO]) version(e *cache.Entry[K, reference], c *dsl.Change[K, V]) (uint64, error) {
-	if a.likeKafka && a.hash == nil && e.OK && c.HasOld && c.HasNew && reflect.DeepEqual(c.Old, c.New) {
-		return e.Value.version, nil // its bytes are the same
-	}
+func (a *asker[K, V, KO]) version(c *dsl.Change[K, V]) (uint64, error) {
 	if a.hash == nil {
 		*a.versions++
 		return uint64(*a.versions), nil
 	}
-	if !c.HasNew {
-		return 0, nil
-	}
-	b, err := a.hash(a.task.Arena().Free(), c.New)
+	v, err := a.hash(a.task.Arena(), c.New, c.HasNew)
 	if err != nil {
-		return 0, a.fail("row", err)
+		return 0, &task.OpError{Operator: a.label, Kind: task.FailedEncode, Err: err}
 	}
-	h := fnv.New64a()
-	h.Write(b)
-	return h.Sum64(), nil
+	return v, nil
 }
 
 // tell sends what the right side must know of a change. It reports whether an

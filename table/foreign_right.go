@@ -187,7 +187,7 @@ func readResponses(tk *task.Task, n *topology.Node) {
 func (j foreign[K, V, KO, VO, KR, VR]) feedResult(references *topology.Store, answers *topology.Node) func(*task.Task, *topology.Node, dsl.Upsert[KR, VR]) {
 	return func(tk *task.Task, n *topology.Node, put dsl.Upsert[KR, VR]) {
 		r := &resolver[K, V, KO, VO, KR, VR]{
-			foreign: j, label: n.Label(), lookup: j.left.Lookup(tk), put: put,
+			foreign: j, task: tk, label: n.Label(), lookup: j.left.Lookup(tk), put: put,
 			references: tk.Opened(references.Name).(*cache.KeyValue[K, reference]),
 		}
 		tk.Port(answers.ID).(*dsl.Port[response]).Subscribe(n, r.onResponse)
@@ -197,6 +197,7 @@ func (j foreign[K, V, KO, VO, KR, VR]) feedResult(references *topology.Store, an
 // resolver is the result's node in a task.
 type resolver[K, V, KO, VO, KR, VR any] struct {
 	foreign[K, V, KO, VO, KR, VR]
+	task       *task.Task
 	label      string
 	references *cache.KeyValue[K, reference]
 	lookup     dsl.Lookup[K, V]
@@ -236,18 +237,18 @@ func (j *resolver[K, V, KO, VO, KR, VR]) onResponse(r response) error {
 	if err != nil {
 		return err
 	}
-	if !j.current(e, &r) {
-		return nil // the row has changed since; another answer will come
+	left, err := j.lookup(k, dsl.Emitted)
+	if err != nil {
+		return err
+	}
+	if current, err := j.current(e, &r, left); err != nil || !current {
+		return err // the row has changed since; another answer will come
 	}
 	if e.OK && e.Value.gone {
 		if err := j.references.Touch(e); err != nil {
 			return err
 		}
 		j.references.Delete(e, r.time)
-	}
-	left, err := j.lookup(k, dsl.Emitted)
-	if err != nil {
-		return err
 	}
 	var fk KO
 	result := j.name(k, true, fk)
@@ -258,17 +259,18 @@ func (j *resolver[K, V, KO, VO, KR, VR]) onResponse(r response) error {
 }
 
 // current reports whether an answer is for a row as it is now.
-func (j *resolver[K, V, KO, VO, KR, VR]) current(e *cache.Entry[K, reference], r *response) bool {
-	ref := e.Value
-	if j.hashes() {
-		return r.version == ref.version // 0 if there is none
+func (j *resolver[K, V, KO, VO, KR, VR]) current(e *cache.Entry[K, reference], r *response, left dsl.Row[V]) (bool, error) {
+	if j.left.B.LikeKafka {
+		h, err := j.hash(j.task.Arena(), left.Value, left.OK)
+		return r.version == h, err
 	}
+	ref := e.Value
 	if !e.OK || ref.version != r.version {
-		return false
+		return false, nil
 	}
 	// An answer without a foreign key is the last one for what the row referred
 	// to, or for nothing.
-	return r.flags&hasForeign == 0 || ref.refers && ref.foreign == string(r.foreign)
+	return r.flags&hasForeign == 0 || ref.refers && ref.foreign == string(r.foreign), nil
 }
 
 func (j *resolver[K, V, KO, VO, KR, VR]) fail(what string, err error) error {

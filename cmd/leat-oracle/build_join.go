@@ -123,7 +123,7 @@ func (n tableNode[K]) joinForeign(b *builder, op *operator, right tableNode[*dat
 		return nil, err
 	}
 	any := serde.Serde[*datum](tagged{})
-	via := state.NewForeign(b.unique("fk"), n.key, any, serde.Serde[*datum](emptyTagged{}))
+	via := state.NewForeign(b.unique("fk"), n.key, any, b.rowSerde(op.Right))
 	name := op.Store
 	var opts []state.Option
 	if name == "" {
@@ -143,10 +143,30 @@ func (n tableNode[K]) joinForeign(b *builder, op *operator, right tableNode[*dat
 	} else {
 		out = n.JoinForeign(right.Table, fk, via, as, func(l, r *datum) *datum { return f(nil, l, r) })
 	}
-	if op.Store != "" {
-		out = emits(b, op, out)
+	return n.with(emits(b, op, out)), nil
+}
+
+// rowSerde is the serde of a table's rows. Kafka's tables that are computed from
+// others without a store have lost theirs, and the case's default one comes in,
+// which writes something for an empty text too.
+func (b *builder) rowSerde(id string) serde.Serde[*datum] {
+	for i := len(b.c.Topology) - 1; i >= 0; i-- {
+		op := &b.c.Topology[i]
+		if op.ID != id {
+			continue
+		}
+		switch op.Op {
+		case "filter", "filterNot", "suppress":
+			if op.Store == "" && len(op.From) > 0 {
+				return b.rowSerde(op.From[0])
+			}
+		case "mapValues", "transformValues", "tableJoin":
+			if op.Store == "" {
+				return tagged{}
+			}
+		}
 	}
-	return n.with(out), nil
+	return emptyTagged{}
 }
 
 // emptyTagged writes an empty text as no bytes, as Kafka's serde does, which shows
