@@ -210,10 +210,15 @@ func TestSuppress_IsEmitOnClose(t *testing.T) {
 }
 
 // When time jumps over the store's retention, Kafka Streams loses what it hasn't
-// told of yet.
+// told of yet, unless a cache has kept it.
 func TestEmitOnClose_Jump(t *testing.T) {
+	uncached := false
 	build := func(b *stream.Builder) {
-		named(b.Stream(emitIn).GroupByKey().WindowedBy(window.Tumbling(time.Minute).Grace(10 * time.Second)).EmitOnClose().Count(emitCounts))
+		g := b.Stream(emitIn).GroupByKey()
+		if uncached {
+			g = g.EmitOnUpdate()
+		}
+		named(g.WindowedBy(window.Tumbling(time.Minute).Grace(10 * time.Second)).EmitOnClose().Count(emitCounts))
 	}
 	run := func(topo *stream.Topology) (got []string) {
 		d := streamtest.New(t, topo)
@@ -225,9 +230,14 @@ func TestEmitOnClose_Jump(t *testing.T) {
 		}
 		return got
 	}
-	if got := run(stream.MustBuild(build)); !slices.Equal(got, []string{"a[0,60000]=2", "a[3600000,3660000]=1", "a[3660000,3720000]=1"}) {
+	all := []string{"a[0,60000]=2", "a[3600000,3660000]=1", "a[3660000,3720000]=1"}
+	if got := run(stream.MustBuild(build)); !slices.Equal(got, all) {
 		t.Errorf("leat tells of %q", got)
 	}
+	if got := run(stream.MustBuild(build, stream.LikeKafka())); !slices.Equal(got, all) {
+		t.Errorf("like Kafka Streams with a cache it tells of %q", got)
+	}
+	uncached = true
 	if got := run(stream.MustBuild(build, stream.LikeKafka())); !slices.Equal(got, []string{"a[3600000,3660000]=1"}) {
 		t.Errorf("like Kafka Streams it tells of %q", got)
 	}

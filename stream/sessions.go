@@ -152,7 +152,8 @@ func (s *sessions[K, V, A]) replace(row *cache.Row[K, A], first, end int, span w
 
 // emitUpdate tells of the change at once: the old rows go, then the new one
 // comes. A session that keeps its span goes and comes too, as in Kafka Streams,
-// but for one of a single moment.
+// but for one of a single moment. Who looks the rows up meanwhile finds what was
+// told so far.
 func (s *sessions[K, V, A]) emitUpdate(row *cache.Row[K, A], first, end int, span window.Span, acc A) error {
 	now := dsl.Change[window.Key[K], A]{
 		Key: window.Key[K]{Key: row.Key, Span: span}, New: acc, HasNew: !s.None(acc),
@@ -172,11 +173,14 @@ func (s *sessions[K, V, A]) emitUpdate(row *cache.Row[K, A], first, end int, spa
 			Time: c.Time, Meta: &s.meta,
 		})
 	}
-	s.replace(row, first, end, span, acc)
-	for _, c := range append(gone, now) {
+	if len(gone) > 0 {
+		s.Remove(row, first, end)
+	}
+	for _, c := range gone {
 		if err := s.port.Emit(c); err != nil {
 			return err
 		}
 	}
-	return nil
+	s.put(row, span, span.EndMS, acc)
+	return s.port.Emit(now)
 }
