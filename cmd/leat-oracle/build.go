@@ -21,13 +21,15 @@ type row struct {
 
 // builder turns a case's topology into leat's.
 type builder struct {
-	c     *testCase
-	b     *stream.Builder
-	peek  func(id string, k, v *datum)
-	now   func(time.Time) int64 // the case's wall clock
-	nodes map[string]any        // streamNode, groupedNode, tableNode[K], tableGroupedNode or globalNode
-	kv    map[string]state.Store[*datum, *datum]
-	plain map[string]string // type of the stores that are declared by addStore
+	c      *testCase
+	b      *stream.Builder
+	peek   func(id string, k, v *datum)
+	now    func(time.Time) int64 // the case's wall clock
+	nodes  map[string]any        // streamNode, groupedNode, tableNode[K], tableGroupedNode or globalNode
+	merged map[string]streamNode // what is behind the one repartition topic of a node, see feeds
+	late   map[string]*operator  // see waits
+	kv     map[string]state.Store[*datum, *datum]
+	plain  map[string]string // type of the stores that are declared by addStore
 	// declared is the stores that processors may list, beside those in kv.
 	declared map[string]state.Declared
 	inputs   map[string]source
@@ -42,7 +44,7 @@ type source struct{ key, value string }
 
 func newBuilder(c *testCase) *builder {
 	b := &builder{
-		c: c, nodes: map[string]any{}, kv: map[string]state.Store[*datum, *datum]{}, plain: map[string]string{},
+		c: c, nodes: map[string]any{}, merged: map[string]streamNode{}, late: map[string]*operator{}, kv: map[string]state.Store[*datum, *datum]{}, plain: map[string]string{},
 		declared: map[string]state.Declared{},
 		inputs:   map[string]source{}, dumps: map[string]dump{},
 	}
@@ -77,6 +79,9 @@ func (b *builder) build(sb *stream.Builder) {
 	b.b = sb
 	for i := range b.c.Topology {
 		op := &b.c.Topology[i]
+		if b.waits(op) {
+			continue
+		}
 		if err := b.add(op); err != nil {
 			b.err = fmt.Errorf("node %d, %s %s: %w", i, op.Op, op.ID, err)
 			var u *unsupportedError
@@ -110,7 +115,7 @@ func (b *builder) add(op *operator) error {
 		if len(op.From) != 1 {
 			return fmt.Errorf("it needs one input")
 		}
-		in, ok := b.nodes[op.From[0]]
+		in, ok := b.feeds(op.From[0], op)
 		if !ok {
 			return fmt.Errorf("there is no node %q", op.From[0])
 		}

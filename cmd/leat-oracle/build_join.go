@@ -26,11 +26,11 @@ func (b *builder) global(op *operator) (any, error) {
 }
 
 func (b *builder) join(op *operator) (any, error) {
-	left, ok := b.nodes[op.Left]
+	left, ok := b.feeds(op.Left, op)
 	if !ok {
 		return nil, fmt.Errorf("there is no node %q", op.Left)
 	}
-	right, ok := b.nodes[op.Right]
+	right, ok := b.feeds(op.Right, op)
 	if !ok {
 		return nil, fmt.Errorf("there is no node %q", op.Right)
 	}

@@ -19,7 +19,8 @@ type streamNode struct {
 func (b *builder) merge(op *operator) (any, error) {
 	var ins []streamNode
 	for _, id := range op.From {
-		in, ok := b.nodes[id].(streamNode)
+		n, _ := b.feeds(id, op)
+		in, ok := n.(streamNode)
 		if !ok {
 			return nil, fmt.Errorf("%q is no stream", id)
 		}
