@@ -19,6 +19,12 @@ type Store[K, V any] struct {
 	options  options
 }
 
+// Of is the constraint of methods that take a Store[K, V]: S is that, and never
+// anything else, and need not be written. Such a method has a type parameter for
+// one reason: what is generic is compiled where it is called, and the other methods
+// of a type as often as the program has instances of the type.
+type Of[K, V any] interface{ Store[K, V] }
+
 // New declares a store. The changelog topic is named after the application and
 // the store: `<application id>-<name>-changelog`. A mistake is reported when
 // the topology is built, with the place of the call to New.

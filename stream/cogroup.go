@@ -60,11 +60,12 @@ func (c Cogrouped[K, A]) EmitOnUpdate() Cogrouped[K, A] {
 // Aggregate combines the records of all streams with a key into a row, which
 // starts as init(). A nil row deletes the key. An add may change the row in place
 // and return it. The row has the time of its latest record.
-func (c Cogrouped[K, A]) Aggregate(as state.Store[K, A], init func() A) table.Table[K, A] {
+func (c Cogrouped[K, A]) Aggregate[S state.Of[K, A]](as S, init func() A) table.Table[K, A] {
+	store := state.Store[K, A](as)
 	at := dsl.Caller()
-	st := state.Use(c.b, as, topology.KeyValue, 0, at)
+	st := state.Use(c.b, store, topology.KeyValue, 0, at)
 	a := dsl.Aggregation[K, A]{Op: "Cogroup", At: at, Emit: c.emit, Born: init,
-		Spec: cache.Spec[K, A]{Store: st, Key: as.Key(), Value: as.Value()}}
+		Spec: cache.Spec[K, A]{Store: st, Key: store.Key(), Value: store.Value()}}
 	return table.Table[K, A](dsl.NewTable(cogroup(c, a, func(in cogroupInput[K, A], _ string) func(*task.Task, *topology.Node, *dsl.Rows[K, A]) {
 		return in.plain(init)
 	})))
@@ -107,9 +108,9 @@ type CogroupWindowed[K, A any] struct {
 
 // Aggregate combines the records of all streams with a key and a window into a
 // row, as Cogrouped.Aggregate.
-func (w CogroupWindowed[K, A]) Aggregate(as state.Store[K, A], init func() A) table.Table[window.Key[K], A] {
+func (w CogroupWindowed[K, A]) Aggregate[S state.Of[K, A]](as S, init func() A) table.Table[window.Key[K], A] {
 	type rows = dsl.Rows[window.Key[K], A]
-	a := windowAggregation(w.c.b, "Cogroup", dsl.Caller(), as, w.w, w.c.emit)
+	a := windowAggregation(w.c.b, "Cogroup", dsl.Caller(), state.Store[K, A](as), w.w, w.c.emit)
 	a.Born = init
 	return table.Table[window.Key[K], A](dsl.NewTable(cogroup(w.c, a, func(in cogroupInput[K, A], clock string) func(*task.Task, *topology.Node, *rows) {
 		return in.windowed(w.w, clock, init)
@@ -124,8 +125,8 @@ type CogroupSlid[K, A any] struct {
 
 // Aggregate combines the records of all streams with a key and a window into a
 // row, as Cogrouped.Aggregate. A window may begin with the row of another.
-func (w CogroupSlid[K, A]) Aggregate(as state.Store[K, A], init func() A) table.Table[window.Key[K], A] {
-	a := slidingAggregation("Cogroup", dsl.Caller(), as, w.w, w.c.emit)
+func (w CogroupSlid[K, A]) Aggregate[S state.Of[K, A]](as S, init func() A) table.Table[window.Key[K], A] {
+	a := slidingAggregation("Cogroup", dsl.Caller(), state.Store[K, A](as), w.w, w.c.emit)
 	a.born = init
 	return cogroupCells(w.c, a, func(in cogroupInput[K, A], clock string) func(*task.Task, *topology.Node, *cells[K, A]) {
 		return in.sliding(w.w, clock, init)
@@ -140,8 +141,8 @@ type CogroupSessioned[K, A any] struct {
 
 // Aggregate combines the records of all streams with a key and a session into a
 // row, as Sessioned.Aggregate.
-func (w CogroupSessioned[K, A]) Aggregate(as state.Store[K, A], init func() A, merge func(key K, a, b A) A) table.Table[window.Key[K], A] {
-	a := sessionAggregation("Cogroup", dsl.Caller(), as, w.w, w.c.emit)
+func (w CogroupSessioned[K, A]) Aggregate[S state.Of[K, A]](as S, init func() A, merge func(key K, a, b A) A) table.Table[window.Key[K], A] {
+	a := sessionAggregation("Cogroup", dsl.Caller(), state.Store[K, A](as), w.w, w.c.emit)
 	return cogroupCells(w.c, a, func(in cogroupInput[K, A], clock string) func(*task.Task, *topology.Node, *cells[K, A]) {
 		return in.sessions(w.w, clock, init, merge)
 	})

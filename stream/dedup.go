@@ -31,12 +31,12 @@ import (
 // it is known by where it was read. The stream must be partitioned by its key.
 //
 // It is KIP-655, which Kafka Streams doesn't have.
-func (s Stream[K, V]) Dedup(as state.Seen[K], within time.Duration) Stream[K, V] {
+func (s Stream[K, V]) Dedup[S interface{ state.Seen[K] }](as S, within time.Duration) Stream[K, V] {
 	at, d := dsl.Caller(), s.def()
 	if d.Rekeyed != "" {
 		d.B.Fail(at, "Dedup needs records partitioned by their key, but %s changed it; put .Repartition(topic) before", d.Rekeyed)
 	}
-	return dedup(d, as, within, "Dedup", at, func(k K, _ V) K { return k }, true)
+	return dedup(d, state.Seen[K](as), within, "Dedup", at, func(k K, _ V) K { return k }, true)
 }
 
 // DedupBy is [Stream.Dedup] by an id that a function takes from the record, such as

@@ -72,17 +72,18 @@ func (b *Builder) Table[K, V any](from topic.Topic[K, V], as state.Store[K, V]) 
 // row; records without a key are dropped and counted. Every change goes on at
 // once. The stream must be partitioned by its key. With a store of
 // [state.Versioned] it keeps versions, as [Builder.Table] says.
-func (s Stream[K, V]) ToTable(as state.Store[K, V]) table.Table[K, V] {
+func (s Stream[K, V]) ToTable[S state.Of[K, V]](as S) table.Table[K, V] {
+	store := state.Store[K, V](as)
 	at := dsl.Caller()
 	in := s.def()
 	if in.Rekeyed != "" {
 		in.B.Fail(at, "ToTable needs records partitioned by their key, but %s changed it; put .Repartition(topic) before", in.Rekeyed)
 	}
-	st := state.UseTable(in.B, as, at)
+	st := state.UseTable(in.B, store, at)
 	return table.Table[K, V](dsl.NewTable(dsl.Upserts(in.B, dsl.TableSpec[K, V]{
 		Node:    topology.Node{Op: "ToTable", Name: st.Name, Kind: topology.Processor, At: at, Inputs: []*topology.Node{in.Node}},
-		Store:   cache.Spec[K, V]{Store: st, Key: as.Key(), Value: as.Value()},
-		History: as.History().Milliseconds(),
+		Store:   cache.Spec[K, V]{Store: st, Key: store.Key(), Value: store.Value()},
+		History: store.History().Milliseconds(),
 	}, func(t *task.Task, n *topology.Node, put dsl.Upsert[K, V]) {
 		label := n.Label()
 		in.Out(t).Subscribe(n, func(r dsl.Record[K, V]) error {

@@ -49,14 +49,14 @@ func (g Grouped[K, V]) SessionsBy(w window.Sessions) Sessioned[K, V] {
 }
 
 // Count counts the records of each key.
-func (g Grouped[K, V]) Count(as state.Store[K, int64]) table.Table[K, int64] {
-	return g.fold("Count", as, counting[K, V], zero[int64])
+func (g Grouped[K, V]) Count[S state.Of[K, int64]](as S) table.Table[K, int64] {
+	return g.fold("Count", state.Store[K, int64](as), counting[K, V], zero[int64])
 }
 
 // Reduce combines the values of each key: the first one is the row's value, and
 // f(row, value) each time after. f must not modify what row points to.
-func (g Grouped[K, V]) Reduce(as state.Store[K, V], f func(row, value V) V) table.Table[K, V] {
-	return g.fold("Reduce", as, reducing[K](f), nil)
+func (g Grouped[K, V]) Reduce[S state.Of[K, V]](as S, f func(row, value V) V) table.Table[K, V] {
+	return g.fold("Reduce", state.Store[K, V](as), reducing[K](f), nil)
 }
 
 // Aggregate combines the values of each key into a row of another type: it

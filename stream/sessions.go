@@ -22,17 +22,17 @@ type Sessioned[K, V any] struct {
 }
 
 // Count counts the records of each session, also those without a value.
-func (s Sessioned[K, V]) Count(as state.Store[K, int64]) table.Table[window.Key[K], int64] {
-	return s.fold("Count", as,
+func (s Sessioned[K, V]) Count[S state.Of[K, int64]](as S) table.Table[window.Key[K], int64] {
+	return s.fold("Count", state.Store[K, int64](as),
 		func() int64 { return 0 }, counting[K, V],
 		func(_ K, a, b int64, _ bool) int64 { return a + b })
 }
 
 // Reduce combines the values of each session: f(row, value) for a further
 // record, f(earlier, later) for two sessions that become one.
-func (s Sessioned[K, V]) Reduce(as state.Store[K, V], f func(row, value V) V) table.Table[window.Key[K], V] {
+func (s Sessioned[K, V]) Reduce[S state.Of[K, V]](as S, f func(row, value V) V) table.Table[window.Key[K], V] {
 	or := reducing[K](f)
-	return s.fold("Reduce", as,
+	return s.fold("Reduce", state.Store[K, V](as),
 		func() V { var none V; return none }, or,
 		func(k K, a, b V, had bool) V { return or(k, b, a, had) })
 }

@@ -40,13 +40,13 @@ type Slid[K, V any] struct {
 }
 
 // Count counts the records of each key and window.
-func (s Slid[K, V]) Count(as state.Store[K, int64]) table.Table[window.Key[K], int64] {
-	return s.fold("Count", as, counting[K, V], zero[int64])
+func (s Slid[K, V]) Count[S state.Of[K, int64]](as S) table.Table[window.Key[K], int64] {
+	return s.fold("Count", state.Store[K, int64](as), counting[K, V], zero[int64])
 }
 
 // Reduce combines the values of each key and window, as Grouped.Reduce.
-func (s Slid[K, V]) Reduce(as state.Store[K, V], f func(row, value V) V) table.Table[window.Key[K], V] {
-	return s.fold("Reduce", as, reducing[K](f), nil)
+func (s Slid[K, V]) Reduce[S state.Of[K, V]](as S, f func(row, value V) V) table.Table[window.Key[K], V] {
+	return s.fold("Reduce", state.Store[K, V](as), reducing[K](f), nil)
 }
 
 // Aggregate combines the values of each key and window, as Grouped.Aggregate. A

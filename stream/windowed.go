@@ -27,14 +27,14 @@ type Windowed[K, V any] struct {
 }
 
 // Count counts the records of each key and window, also those without a value.
-func (w Windowed[K, V]) Count(as state.Store[K, int64]) table.Table[window.Key[K], int64] {
-	return w.fold("Count", as, counting[K, V], zero[int64])
+func (w Windowed[K, V]) Count[S state.Of[K, int64]](as S) table.Table[window.Key[K], int64] {
+	return w.fold("Count", state.Store[K, int64](as), counting[K, V], zero[int64])
 }
 
 // Reduce combines the values of each key and window, as Grouped.Reduce. A nil
 // value is combined as others are.
-func (w Windowed[K, V]) Reduce(as state.Store[K, V], f func(row, value V) V) table.Table[window.Key[K], V] {
-	return w.fold("Reduce", as, reducing[K](f), nil)
+func (w Windowed[K, V]) Reduce[S state.Of[K, V]](as S, f func(row, value V) V) table.Table[window.Key[K], V] {
+	return w.fold("Reduce", state.Store[K, V](as), reducing[K](f), nil)
 }
 
 // Aggregate combines the values of each key and window, as Grouped.Aggregate.

@@ -37,16 +37,16 @@ func (g Grouped[K, V]) EmitOnUpdate() Grouped[K, V] {
 }
 
 // Count counts the rows of each group.
-func (g Grouped[K, V]) Count(as state.Store[K, int64]) Table[K, int64] {
-	return g.fold("Count", as, func() int64 { return 0 },
+func (g Grouped[K, V]) Count[S state.Of[K, int64]](as S) Table[K, int64] {
+	return g.fold("Count", state.Store[K, int64](as), func() int64 { return 0 },
 		func(_ K, _ V, n int64, _ bool) int64 { return n + 1 },
 		func(_ K, _ V, n int64) int64 { return n - 1 })
 }
 
 // Reduce combines the values of each group: the first is the row's value, after
 // that add(row, value) puts one in and sub(row, value) takes one out.
-func (g Grouped[K, V]) Reduce(as state.Store[K, V], add, sub func(row, value V) V) Table[K, V] {
-	return g.fold("Reduce", as, func() V { var none V; return none },
+func (g Grouped[K, V]) Reduce[S state.Of[K, V]](as S, add, sub func(row, value V) V) Table[K, V] {
+	return g.fold("Reduce", state.Store[K, V](as), func() V { var none V; return none },
 		func(_ K, v, row V, had bool) V {
 			if !had {
 				return v

@@ -21,12 +21,13 @@ import (
 // ones out, unless the store is versioned too.
 //
 // Kafka Streams asks for it with a Materialized in each operator.
-func (t Table[K, V]) Materialize(as state.Store[K, V]) Table[K, V] {
+func (t Table[K, V]) Materialize[S state.Of[K, V]](as S) Table[K, V] {
+	store := state.Store[K, V](as)
 	in, at := t.def(), dsl.Caller()
-	st := state.UseTable(in.B, as, at)
+	st := state.UseTable(in.B, store, at)
 	return tableOf(dsl.Materialize(in, dsl.TableSpec[K, V]{
 		Node:    topology.Node{Op: "Materialize", Name: st.Name, At: at},
-		Store:   cache.Spec[K, V]{Store: st, Key: as.Key(), Value: as.Value()},
-		History: as.History().Milliseconds(),
+		Store:   cache.Spec[K, V]{Store: st, Key: store.Key(), Value: store.Value()},
+		History: store.History().Milliseconds(),
 	}))
 }

@@ -107,7 +107,8 @@ func (s Suppression) ShutDownWhenFull() Suppression {
 // whole; that a deletion of a row which nobody has heard of is not told; and that
 // sessions and sliding windows wait a millisecond longer, until no record can
 // change them any more.
-func (t Table[K, V]) Suppress(as state.Store[K, V], how Suppression) Table[K, V] {
+func (t Table[K, V]) Suppress[S state.Of[K, V]](as S, how Suppression) Table[K, V] {
+	store := state.Store[K, V](as)
 	at := dsl.Caller()
 	in := t.def()
 	if err := how.check(dsl.Spanned[K]()); err != nil {
@@ -115,7 +116,7 @@ func (t Table[K, V]) Suppress(as state.Store[K, V], how Suppression) Table[K, V]
 		how.window = nil
 	}
 	s := dsl.Suppression[K, V]{
-		At: at, Input: in, Store: state.Use(in.B, as, topology.Buffer, 0, at), Key: as.Key(), Value: as.Value(),
+		At: at, Input: in, Store: state.Use(in.B, store, topology.Buffer, 0, at), Key: store.Key(), Value: store.Value(),
 		Wait: how.limit.Milliseconds(), MaxRecords: how.records.n, MaxBytes: how.bytes.n,
 		Strict: how.full == shutDown || how.full == unsaid && how.window != nil,
 	}
