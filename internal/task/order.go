@@ -149,6 +149,11 @@ func (o *order) recompute() {
 	}
 }
 
+// exhausted reports whether all is taken of what lies before the last word of the
+// peers: only then do their times hold for the records to come. What was recalled
+// of them may be from behind records that have yet to be read again.
+func (in *input) exhausted() bool { return in.count == 0 && in.order.seen >= in.order.again }
+
 // reached is the stream time that all peers have come to, live or not.
 func (o *order) reached() int64 {
 	least := int64(never)

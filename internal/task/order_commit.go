@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// In a commit's metadata an order is a field "o=at.offset.done.again" where records are
-// held, and a field "p=" with the peers that are waited for, as "sub.partition.time"
+// In a commit's metadata an order is a field "o=at.offset.done.again" where records
+// were read that are not taken, and a field "p=" with the peers that are waited for, as "sub.partition.time"
 // with commas between: all others were live. Numbers are in base 36.
 
 // maxPeers keeps the metadata below what brokers take. Peers that find no room are
@@ -21,7 +21,7 @@ func (o *order) metadata(putOff int64) string {
 	switch {
 	case o.seen < o.again: // nothing was taken since the last commit
 		fmt.Fprintf(&b, " o=%s.%s.%s.%s", base36(o.mark.at), base36(o.mark.offset), base36(o.done), base36(o.again))
-	case len(o.held) > 0:
+	case len(o.held) > 0 || putOff < o.seen:
 		fmt.Fprintf(&b, " o=%s.%s.%s.%s", base36(o.last.at), base36(o.last.offset), base36(min(o.settledTo(), putOff)), base36(max(o.seen, o.again)))
 	}
 	heard, n := false, 0

@@ -89,6 +89,26 @@ func (r *reader) take(limit int) {
 	}
 }
 
+// checkReached fails if a record that is still to come has its place before what the
+// reader says has been reached.
+func (r *reader) checkReached(t *rapid.T, w written) {
+	if !r.in.exhausted() {
+		return
+	}
+	reached := r.in.order.reached()
+	if waits := r.in.order.waits; waits != never {
+		reached = max(reached, waits)
+	}
+	for _, rec := range w.recs {
+		if _, told := progressOf(&rec); told || slices.Contains(r.taken, rec.Offset) {
+			continue
+		}
+		if at := effective(rec); at < reached {
+			t.Fatalf("record %d of stream time %d is to come, but %d was reached", rec.Offset, at, reached)
+		}
+	}
+}
+
 // effective is the stream time at which a record was written.
 func effective(r record.Record) int64 {
 	r.Headers = slices.Clone(r.Headers)
@@ -96,8 +116,8 @@ func effective(r record.Record) int64 {
 }
 
 // Every record is taken once, each writer's in its own order, and none before a
-// record of another that was written at an earlier stream time, though the reader
-// is stopped and goes on elsewhere from what it committed.
+// record of another that was written at an earlier stream time, nor is time said to
+// have come further than that of a record still to come, though the reader is stopped and goes on elsewhere from what it committed.
 func TestOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, peers := drawWritten(t)
@@ -109,19 +129,23 @@ func TestOrder(t *testing.T) {
 			r.add(w.recs[at:end])
 			at = end
 			r.take(rapid.IntRange(0, 20).Draw(t, "limit"))
+			r.checkReached(t, w)
 			if rapid.IntRange(0, 5).Draw(t, "moves") == 0 {
-				next, meta := start, r.in.order.metadata(never)
+				next, queued := start, int64(never)
 				if r.in.order.seen > 0 {
 					next = r.in.order.first()
 				}
 				if len(r.in.chunks) > 0 {
 					next = r.in.head().Offset
+					queued = next
 				}
+				meta := r.in.order.metadata(queued)
 				taken := r.taken
 				r = newReader(peers, math.MaxInt64)
 				r.taken = taken
 				r.in.order.recall(timesVersion+meta, 0)
 				at, start = next, next
+				r.checkReached(t, w)
 			}
 		}
 		r.take(math.MaxInt)

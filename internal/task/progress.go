@@ -145,7 +145,7 @@ func (t *Task) comeTo() int64 {
 	}
 	least := int64(never)
 	for _, in := range t.inputs {
-		if in.order == nil || in.count > 0 {
+		if in.order == nil || !in.exhausted() {
 			return t.streamTime
 		}
 		least = min(least, in.order.waits)
@@ -175,7 +175,7 @@ func (t *Task) catchUpTime() error {
 	}
 	least := int64(never)
 	for _, in := range t.inputs {
-		if in.count > 0 || in.order == nil {
+		if in.order == nil || !in.exhausted() {
 			return nil
 		}
 		least = min(least, in.order.reached())
