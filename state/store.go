@@ -22,7 +22,8 @@ type Store[K, V any] struct {
 // Of is the constraint of methods that take a Store[K, V]: S is that, and never
 // anything else, and need not be written. Such a method has a type parameter for
 // one reason: what is generic is compiled where it is called, and the other methods
-// of a type as often as the program has instances of the type.
+// of a type as often as the program has instances of the type. As a function value
+// such a method needs it after all: g.Count[state.Store[string, int64]].
 type Of[K, V any] interface{ Store[K, V] }
 
 // New declares a store. The changelog topic is named after the application and

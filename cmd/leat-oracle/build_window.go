@@ -48,7 +48,7 @@ func (n windowedNode) folds(op *operator, g stream.Grouped[*datum, *datum]) fold
 		if n.finals {
 			s = s.EmitOnClose()
 		}
-		return folds{s.Count, s.Reduce, func(as state.Store[*datum, *datum], init func() *datum, f aggFunc, m mergeFunc) windowedTable {
+		return folds{s.Count[countStore], s.Reduce[state.Store[*datum, *datum]], func(as state.Store[*datum, *datum], init func() *datum, f aggFunc, m mergeFunc) windowedTable {
 			return s.Aggregate(as, init, f, m)
 		}, w.RetentionMS()}
 	case "sliding":
@@ -57,7 +57,7 @@ func (n windowedNode) folds(op *operator, g stream.Grouped[*datum, *datum]) fold
 		if n.finals {
 			s = s.EmitOnClose()
 		}
-		return folds{s.Count, s.Reduce, func(as state.Store[*datum, *datum], init func() *datum, f aggFunc, _ mergeFunc) windowedTable {
+		return folds{s.Count[countStore], s.Reduce[state.Store[*datum, *datum]], func(as state.Store[*datum, *datum], init func() *datum, f aggFunc, _ mergeFunc) windowedTable {
 			return s.Aggregate(as, init, f)
 		}, w.RetentionMS()}
 	}
@@ -66,7 +66,7 @@ func (n windowedNode) folds(op *operator, g stream.Grouped[*datum, *datum]) fold
 	if n.finals {
 		s = s.EmitOnClose()
 	}
-	return folds{s.Count, s.Reduce, func(as state.Store[*datum, *datum], init func() *datum, f aggFunc, _ mergeFunc) windowedTable {
+	return folds{s.Count[countStore], s.Reduce[state.Store[*datum, *datum]], func(as state.Store[*datum, *datum], init func() *datum, f aggFunc, _ mergeFunc) windowedTable {
 		return s.Aggregate(as, init, f)
 	}, w.RetentionMS()}
 }
