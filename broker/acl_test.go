@@ -114,14 +114,17 @@ const (
 	onCluster = kmsg.ACLResourceTypeCluster
 )
 
-// apis has, for each API, a request about topic t, group g and transaction x,
-// the code with which it is refused, and the rights it takes.
-var apis = []struct {
+// guardedAPI is a request about topic t, group g and transaction x, the code with
+// which it is refused, and the rights it takes.
+type guardedAPI struct {
 	name   string
 	req    func() kmsg.Request
 	denied *kerr.Error
 	rules  []rule
-}{
+}
+
+// apis has one for each API.
+var apis = []guardedAPI{
 	{"produce", func() kmsg.Request {
 		r := kmsg.NewPtrProduceRequest()
 		r.Acks = -1
@@ -322,6 +325,11 @@ func TestACL_EachAPI(t *testing.T) {
 	if err := b.CreateTopic(t.Context(), "t", 1); err != nil {
 		t.Fatal(err)
 	}
+	checkRights(t, alice, bob, apis)
+}
+
+func checkRights(t *testing.T, alice, bob *kgo.Client, apis []guardedAPI) {
+	t.Helper()
 	// Versions with topics' names, and no client logic between.
 	ask := func(c *kgo.Client, r kmsg.Request) []int16 {
 		t.Helper()

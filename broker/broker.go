@@ -14,6 +14,7 @@ import (
 	"github.com/leatstream/leat/broker/internal/coord"
 	"github.com/leatstream/leat/broker/internal/group"
 	"github.com/leatstream/leat/broker/internal/partition"
+	"github.com/leatstream/leat/broker/internal/settings"
 	"github.com/leatstream/leat/broker/internal/vfs"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
@@ -21,15 +22,17 @@ import (
 // Broker is a running broker. Its methods are safe for concurrent use.
 type Broker struct {
 	cfg     Config
+	given   settings.Given // Config.Set, and the fields that mean the same
 	fs      vfs.FS
 	lock    io.Closer // of the data directory
 	syncer  *partition.Syncer
 	catalog *catalog.Catalog
 	groups  *coord.Groups
 	txns    *coord.Txns
+	shares  *coord.Shares
 	server  *api.Server
 	memory  *wire.Memory
-	meters  meters
+	meters  *meters
 
 	entrances []*entrance // the listeners, in the order of the configuration
 	local     *entrance   // with a name that only Dial understands
@@ -49,11 +52,18 @@ type Broker struct {
 
 // Start starts a broker. The caller must Close it.
 func Start(cfg Config) (*Broker, error) {
+	if err := cfg.validateNumbers(); err != nil {
+		return nil, err
+	}
+	given, err := cfg.settle()
+	if err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	b := &Broker{cfg: cfg, fs: cfg.fs, hosts: map[string]int{}}
+	b := &Broker{cfg: cfg, given: given, fs: cfg.fs, hosts: map[string]int{}}
 	b.local = &entrance{node: localNode(), trusted: true}
 	b.memory = wire.NewMemory(int64(cfg.Limits.QueuedBytes), cfg.Clock, frameTimeout)
 	b.ctx, b.cancel = context.WithCancel(context.Background())
@@ -61,6 +71,7 @@ func Start(cfg Config) (*Broker, error) {
 		b.cancel()
 		return nil, fmt.Errorf("broker: %w", errors.Join(err, b.release()))
 	}
+	b.warnIdle()
 	b.serve()
 	return b, nil
 }
@@ -91,7 +102,7 @@ func (b *Broker) open() error {
 	if b.lock, err = b.fs.Lock(vfs.Join(dir, "LOCK")); err != nil {
 		return fmt.Errorf("data directory %s: %w", dir, err)
 	}
-	if b.meters, err = newMeters(b.cfg.MeterProvider); err != nil {
+	if b.meters, err = newMeters(b.cfg.MeterProvider, b.cfg.Clock); err != nil {
 		return err
 	}
 	b.syncer = partition.NewSyncer(syncWorkers)
@@ -107,6 +118,9 @@ func (b *Broker) open() error {
 	if err := b.startTxns(); err != nil {
 		return err
 	}
+	if err := b.startShares(); err != nil {
+		return err
+	}
 	if err := b.addUsers(); err != nil {
 		return err
 	}
@@ -118,7 +132,7 @@ func (b *Broker) open() error {
 		return err
 	}
 	b.server = api.NewServer(b.serverOptions(dir, login))
-	return nil
+	return b.observe()
 }
 
 // syncWorkers is how many files are synced at the same time.
@@ -127,7 +141,10 @@ const syncWorkers = 8
 func (b *Broker) catalogOptions(dir string) catalog.Options {
 	o := catalog.Options{
 		FS: b.fs, Dir: dir, Clock: b.cfg.Clock, Log: b.cfg.Logger, Syncer: b.syncer,
-		ClusterID: b.cfg.ClusterID, MaxPartitions: b.cfg.Limits.Partitions,
+		ClusterID: b.cfg.ClusterID, MaxPartitions: b.cfg.Limits.Partitions, Static: b.given.Values,
+	}
+	if b.meters.on {
+		o.Synced = b.meters.synced
 	}
 	if b.cfg.Durability.kind == durabilityFsync {
 		o.Durability = partition.Fsync
@@ -136,12 +153,13 @@ func (b *Broker) catalogOptions(dir string) catalog.Options {
 }
 
 func (b *Broker) groupConfig() group.Config {
+	v := b.settings()
 	return group.Config{
 		InitialRebalanceDelay: b.cfg.InitialRebalanceDelay,
-		MinSessionTimeout:     minSessionTimeout,
-		MaxSessionTimeout:     maxSessionTimeout,
+		MinSessionTimeout:     v.Millis("group.min.session.timeout.ms"),
+		MaxSessionTimeout:     v.Millis("group.max.session.timeout.ms"),
 		MaxMembers:            b.cfg.Limits.GroupMembers,
-		MaxMetadataBytes:      offsetMetadataBytes,
+		MaxMetadataBytes:      int(v.Int("offset.metadata.max.bytes")),
 		OffsetsRetention:      b.cfg.OffsetsRetention,
 		NewID:                 rand.Text,
 	}
@@ -150,10 +168,16 @@ func (b *Broker) groupConfig() group.Config {
 // release gives back what open has taken, as far as it came.
 func (b *Broker) release() error {
 	var errs []error
+	if b.meters != nil && b.meters.observed != nil {
+		errs = append(errs, b.meters.observed.Unregister())
+	}
 	for _, e := range b.entrances {
 		if err := e.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if b.shares != nil {
+		errs = append(errs, b.shares.Close())
 	}
 	if b.txns != nil {
 		errs = append(errs, b.txns.Close())
@@ -192,6 +216,12 @@ func (b *Broker) ListenerAddr(name string) string {
 	}
 	return ""
 }
+
+// Dir is the data directory; "" if everything is in memory.
+func (b *Broker) Dir() string { return b.cfg.Dir }
+
+// Durability is what an acknowledgement promises.
+func (b *Broker) Durability() Durability { return b.cfg.Durability }
 
 // ClusterID is the name of the cluster: Config.ClusterID, or the one that was
 // made up for the data directory.

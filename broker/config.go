@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -83,6 +82,13 @@ func ParseDurability(s string) (Durability, error) {
 // Config configures a broker. The zero value is a broker in memory that only
 // Dial reaches.
 type Config struct {
+	// Set are settings by Kafka's names, such as "log.retention.hours": those of a
+	// server.properties, and some that begin with "leat.". The fields below hold
+	// over the settings that mean the same. A setting that is unknown, or that
+	// isn't served but would change what somebody relies on, is an error; those
+	// without effect here are told to Logger. docs/broker.md lists all.
+	Set map[string]string
+
 	// Dir is the data directory. It is created if missing and locked while the
 	// broker runs. Empty keeps all data in memory, gone after Close.
 	Dir string
@@ -141,8 +147,10 @@ type Config struct {
 	// kept. 0 is 7 days; negative keeps them forever.
 	OffsetsRetention time.Duration
 
-	// MaintenanceInterval is the time between two rounds of retention,
-	// compaction and offset expiry. 0 is 30 s; negative disables them.
+	// MaintenanceInterval is the time between two rounds of retention, of
+	// compaction, and of the expiry of offsets and transactional ids, which have
+	// settings of their own. 0 is what those say, 30 s by default; negative
+	// disables them.
 	MaintenanceInterval time.Duration
 
 	// Limits bounds what clients can make the broker hold. Zero fields take
@@ -153,10 +161,17 @@ type Config struct {
 	Logger *slog.Logger
 
 	// Clock is the source of time. nil is the system's.
-	Clock clock.Clock
+	Clock Clock
+
+	// Faults make the broker fail on purpose, in tests. nil is none, and costs
+	// nothing.
+	Faults *Faults
 
 	// MeterProvider receives the broker's metrics. nil records none.
 	MeterProvider metric.MeterProvider
+
+	// MetricDetail is how finely metrics of topics are told apart.
+	MetricDetail MetricDetail
 
 	// ListenFunc opens the socket for Listen. nil is net.Listen.
 	ListenFunc func(network, address string) (net.Listener, error)
@@ -194,22 +209,10 @@ type Limits struct {
 	GroupMembers int
 }
 
-// withDefaults fills the zero fields.
+// withDefaults fills the zero fields that aren't settings.
 func (c Config) withDefaults() Config {
 	c.Clock = clock.Or(c.Clock)
 	c.Logger = orDiscard(c.Logger)
-	orDefault(&c.DefaultPartitions, 1)
-	orDefault(&c.OffsetsRetention, 7*24*time.Hour)
-	orDefault(&c.MaintenanceInterval, 30*time.Second)
-	orDefault(&c.Limits.RequestBytes, 100<<20)
-	orDefault(&c.Limits.Connections, 10_000)
-	orDefault(&c.Limits.ConnectionsPerIP, c.Limits.Connections)
-	orDefault(&c.Limits.LoginTimeout, 15*time.Second)
-	orDefault(&c.Limits.QueuedBytes, 1<<30)
-	orDefault(&c.Limits.InFlight, 32)
-	orDefault(&c.Limits.IdleTimeout, 10*time.Minute)
-	orDefault(&c.Limits.Partitions, 100_000)
-	orDefault(&c.Limits.GroupMembers, 10_000)
 	if c.ListenFunc == nil {
 		c.ListenFunc = net.Listen
 	}
@@ -230,57 +233,37 @@ func orDiscard(l *slog.Logger) *slog.Logger {
 	return l
 }
 
-// Bounds of what members of groups may ask for, Kafka's defaults.
-const (
-	minSessionTimeout   = 6 * time.Second
-	maxSessionTimeout   = 30 * time.Minute
-	offsetMetadataBytes = 4096
-)
-
 func (b *Broker) serverOptions(dir string, login *authn.Authenticator) api.Options {
 	c := b.cfg
 	return api.Options{
-		Catalog: b.catalog, Groups: b.groups, Txns: b.txns, Clock: c.Clock, Log: c.Logger,
+		Catalog: b.catalog, Groups: b.groups, Txns: b.txns, Shares: b.shares, Clock: c.Clock, Log: c.Logger,
 		Nodes: b.nodes(), Authn: login, Policy: c.policy(), Limiter: quota.NewLimiter(), MaxSession: c.MaxSession,
 		DefaultPartitions: int32(c.DefaultPartitions),
 		AutoCreate:        !c.DisableAutoCreate,
 		SyncAcks:          c.Durability.kind == durabilityFsync,
 		RequestBytes:      c.Limits.RequestBytes,
 		LogDir:            dir,
-		BrokerConfigs: map[string]string{
-			"auto.create.topics.enable":        strconv.FormatBool(!c.DisableAutoCreate),
-			"broker.id":                        strconv.Itoa(int(api.NodeID)),
-			"connections.max.reauth.ms":        strconv.FormatInt(c.MaxSession.Milliseconds(), 10),
-			"default.replication.factor":       "1",
-			"group.initial.rebalance.delay.ms": strconv.FormatInt(c.InitialRebalanceDelay.Milliseconds(), 10),
-			"group.max.session.timeout.ms":     strconv.FormatInt(maxSessionTimeout.Milliseconds(), 10),
-			"group.max.size":                   strconv.Itoa(c.Limits.GroupMembers),
-			"group.min.session.timeout.ms":     strconv.FormatInt(minSessionTimeout.Milliseconds(), 10),
-			"log.cleanup.interval.ms":          strconv.FormatInt(c.MaintenanceInterval.Milliseconds(), 10),
-			"log.dirs":                         dir,
-			"max.connections":                  strconv.Itoa(c.Limits.Connections),
-			"max.connections.per.ip":           strconv.Itoa(c.Limits.ConnectionsPerIP),
-			"node.id":                          strconv.Itoa(int(api.NodeID)),
-			"num.partitions":                   strconv.Itoa(c.DefaultPartitions),
-			"offset.metadata.max.bytes":        strconv.Itoa(offsetMetadataBytes),
-			"offsets.retention.minutes":        strconv.Itoa(int(c.OffsetsRetention.Minutes())),
-			"offsets.topic.replication.factor": "1",
-			"queued.max.request.bytes":         strconv.Itoa(c.Limits.QueuedBytes),
-			"socket.request.max.bytes":         strconv.Itoa(c.Limits.RequestBytes),
-		},
+		Shown:             b.shown(dir),
+		Throttled:         b.meters.waited,
 	}
 }
 
-// validate reports every mistake of the configuration at once.
-func (c Config) validate() error {
-	var errs []error
+// validateNumbers reports numbers that can't be, before they are taken for
+// settings.
+func (c Config) validateNumbers() error {
 	if c.DefaultPartitions < 0 {
-		errs = append(errs, fmt.Errorf("DefaultPartitions is %d; it must be positive", c.DefaultPartitions))
+		return fmt.Errorf("broker: DefaultPartitions is %d; it must be positive", c.DefaultPartitions)
 	}
 	l := c.Limits
 	if min(l.RequestBytes, l.Connections, l.ConnectionsPerIP, l.QueuedBytes, l.InFlight, l.Partitions, l.GroupMembers) < 0 || min(l.IdleTimeout, l.LoginTimeout) < 0 {
-		errs = append(errs, errors.New("a limit is negative"))
+		return errors.New("broker: a limit is negative")
 	}
+	return nil
+}
+
+// validate reports every mistake about who comes in at once.
+func (c Config) validate() error {
+	var errs []error
 	errs = append(errs, c.validateListeners()...)
 	errs = append(errs, c.validateSecurity()...)
 	if len(errs) == 0 {

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -121,24 +122,51 @@ func TestInterval(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	reader := metric.NewManualReader()
-	b := start(t, Config{MeterProvider: metric.NewMeterProvider(metric.WithReader(reader))})
+	b := start(t, Config{MeterProvider: metric.NewMeterProvider(metric.WithReader(reader)), MetricDetail: ByTopic, Durability: Fsync})
 	if err := b.CreateTopic(t.Context(), "t", 1); err != nil {
 		t.Fatal(err)
 	}
-	produce(t, client(t, b), "t", "v")
+	c := client(t, b, kgo.ConsumeTopics("t"), kgo.ConsumerGroup("g"), kgo.TransactionalID("x"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err := c.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	produce(t, c, "t", "v")
+	if err := c.EndTransaction(timeout(t), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	consume(t, c, 1)
+	_ = c.ProduceSync(timeout(t), &kgo.Record{Topic: "t", Value: make([]byte, 2<<20)}).FirstErr()
+	got := measured(t, reader)
+	for _, want := range []string{
+		"leat.broker.connections", "leat.broker.requests", "leat.broker.request.size", "leat.broker.request.time", "leat.broker.request.errors",
+		"leat.broker.records.in", "leat.broker.bytes.in", "leat.broker.bytes.out", "leat.broker.log.size", "leat.broker.topics", "leat.broker.partitions",
+		"leat.broker.partitions.failed", "leat.broker.groups", "leat.broker.transactions", "leat.broker.sync.time", "leat.broker.rebalances",
+	} {
+		if _, ok := got[want]; !ok {
+			t.Errorf("no %s in %v", want, slices.Sorted(maps.Keys(got)))
+		}
+	}
+	in, ok := got["leat.broker.records.in"].(metricdata.Sum[int64])
+	if !ok || !slices.ContainsFunc(in.DataPoints, func(p metricdata.DataPoint[int64]) bool {
+		name, ok := p.Attributes.Value("topic")
+		return ok && name.AsString() == "t" && p.Value >= 1
+	}) {
+		t.Errorf("records of topic t: %+v", in)
+	}
+}
+
+// measured are the metrics that a reader reads, by name.
+func measured(t *testing.T, reader metric.Reader) map[string]metricdata.Aggregation {
+	t.Helper()
 	var got metricdata.ResourceMetrics
 	if err := reader.Collect(t.Context(), &got); err != nil {
 		t.Fatal(err)
 	}
-	var names []string
+	all := map[string]metricdata.Aggregation{}
 	for _, s := range got.ScopeMetrics {
 		for _, m := range s.Metrics {
-			names = append(names, m.Name)
+			all[m.Name] = m.Data
 		}
 	}
-	for _, want := range []string{"leat.broker.connections", "leat.broker.requests", "leat.broker.request.size"} {
-		if !slices.Contains(names, want) {
-			t.Errorf("no %s in %v", want, names)
-		}
-	}
+	return all
 }

@@ -25,12 +25,7 @@ func (b *Broker) serve() {
 	for _, e := range b.entrances {
 		b.tasks.Go(func() { b.accept(e) })
 	}
-	if b.cfg.MaintenanceInterval > 0 {
-		b.tasks.Go(func() { b.every(b.cfg.MaintenanceInterval, b.maintain) })
-	}
-	if b.cfg.Durability.kind == durabilityInterval {
-		b.tasks.Go(func() { b.every(b.cfg.Durability.every, b.flush) })
-	}
+	b.tend()
 }
 
 // accept serves the connections that come in.
@@ -87,15 +82,18 @@ func (b *Broker) serveConn(conn net.Conn, e *entrance) error {
 func (b *Broker) admit(host string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	limits := b.cfg.Limits
+	v := b.settings()
+	limit, perHost := int(v.Int("max.connections")), int(v.Int("max.connections.per.ip"))
 	switch {
 	case b.closed:
 		return ErrClosed
-	case b.conns >= limits.Connections:
-		b.cfg.Logger.Warn("a connection was refused: there are too many", "host", host, "limit", limits.Connections)
+	case b.conns >= limit:
+		b.meters.refused.Add(b.ctx, 1)
+		b.cfg.Logger.Warn("a connection was refused: there are too many", "host", host, "limit", limit)
 		return errTooMany
-	case host != "" && b.hosts[host] >= limits.ConnectionsPerIP:
-		b.cfg.Logger.Warn("a connection was refused: there are too many of its host", "host", host, "limit", limits.ConnectionsPerIP)
+	case host != "" && b.hosts[host] >= perHost:
+		b.meters.refused.Add(b.ctx, 1)
+		b.cfg.Logger.Warn("a connection was refused: there are too many of its host", "host", host, "limit", perHost)
 		return errTooMany
 	}
 	b.conns++
@@ -125,7 +123,7 @@ func (b *Broker) serveClient(conn net.Conn, e *entrance) error {
 		}
 		conn = secure
 	}
-	gate := b.server.NewConn(e.enter(principal), conn.RemoteAddr(), b.meters.count(b.server))
+	gate := b.server.NewConn(e.enter(principal), conn.RemoteAddr(), b.disturb(b.meters.count(b.server)))
 	if !gate.Known() {
 		t := b.cfg.Clock.AfterFunc(deadline.Sub(b.cfg.Clock.Now()), func() {
 			if !gate.Known() {

@@ -2,17 +2,36 @@ package broker
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/leatstream/leat/broker/internal/catalog"
+	"github.com/leatstream/leat/broker/internal/coord"
 	"github.com/leatstream/leat/broker/internal/partition"
 )
 
 // every calls do with the given time between calls, until the broker closes.
-func (b *Broker) every(d time.Duration, do func()) {
-	for b.sleep(d) {
+func (b *Broker) every(pause func() time.Duration, do func()) {
+	for b.sleep(pause()) {
 		do()
+	}
+}
+
+// tend starts what is done now and then.
+func (b *Broker) tend() {
+	regularly := func(setting string, do func()) {
+		b.tasks.Go(func() {
+			b.every(func() time.Duration { return max(b.settings().Millis(setting), time.Millisecond) }, do)
+		})
+	}
+	if b.cfg.MaintenanceInterval >= 0 {
+		regularly("log.retention.check.interval.ms", b.retain)
+		regularly("log.cleaner.backoff.ms", b.compact)
+		regularly("log.retention.check.interval.ms", func() { b.await(b.shares.Prune()) })
+		regularly("offsets.retention.check.interval.ms", func() { b.await(b.groups.Expire()) })
+		regularly("transaction.remove.expired.transaction.cleanup.interval.ms", func() { b.await(b.txns.Expire()) })
+	}
+	if b.cfg.Durability.kind == durabilityInterval {
+		b.tasks.Go(func() { b.every(func() time.Duration { return b.cfg.Durability.every }, b.flush) })
 	}
 }
 
@@ -28,21 +47,37 @@ func (b *Broker) sleep(d time.Duration) bool {
 	}
 }
 
-// maintain applies retention and compaction to every partition, and lets
-// unused offsets of groups and unused transactional ids expire.
-func (b *Broker) maintain() {
-	for _, f := range slices.Concat(b.groups.Expire(), b.txns.Expire()) {
+// await waits for what coordinators were told to do, or for Close.
+func (b *Broker) await(told []*coord.Done) {
+	for _, f := range told {
 		if _, err := f.Await(b.ctx); err != nil {
 			return // the broker closes
 		}
 	}
+}
+
+// retain applies retention to every partition.
+func (b *Broker) retain() {
 	b.eachLog(func(t *catalog.Topic, p int, log *partition.Log) {
-		now := b.cfg.Clock.Now()
-		_, err := log.Retain(now)
-		if err == nil && log.Config().Compact {
-			_, err = log.Clean(now)
+		done, err := log.Retain(b.cfg.Clock.Now())
+		b.meters.deleted.Add(b.ctx, done.Bytes)
+		b.complain("old records of a partition could not be deleted", t, p, err)
+	})
+}
+
+// compact compacts the partitions that want it.
+func (b *Broker) compact() {
+	if !b.settings().Bool("log.cleaner.enable") {
+		return
+	}
+	b.eachLog(func(t *catalog.Topic, p int, log *partition.Log) {
+		if !log.Config().Compact {
+			return
 		}
-		b.complain("a partition could not be cleaned up", t, p, err)
+		done, err := log.Clean(b.cfg.Clock.Now())
+		b.meters.compacted.Add(b.ctx, done.BytesRead, bytesRead)
+		b.meters.compacted.Add(b.ctx, done.BytesKept, bytesKept)
+		b.complain("a partition could not be compacted", t, p, err)
 	})
 }
 

@@ -30,12 +30,14 @@ stream:
 
 # The broker, which knows nothing of streams.
 broker:
-	broker/internal/vfs
-	broker/internal/batch
+	broker/internal/vfs broker/internal/flex
+	broker/internal/batch broker/internal/settings
 	broker/internal/acl broker/internal/authn broker/internal/quota
 	broker/internal/segment
 	broker/internal/partition
-	broker/internal/catalog broker/internal/group broker/internal/txn
+	broker/internal/catalog broker/internal/group broker/internal/txn broker/internal/share
+	broker/internal/assignor
+	broker/internal/consumer broker/internal/streams broker/internal/sharegroup
 	broker/internal/coord
 	broker/internal/wire
 	broker/internal/api
@@ -58,6 +60,7 @@ github.com/klauspost/compress:       broker/internal/batch
 github.com/pierrec/lz4:              broker/internal/batch
 github.com/spf13/cobra:              cmd/... examples/...
 github.com/spf13/pflag:              cmd/... # cobra's flags
+github.com/prometheus/client_golang: cmd/...
 github.com/schollz/progressbar:      cmd/... examples/...
 github.com/xdg-go/scram:             broker/internal/authn
 github.com/go-jose/go-jose:          broker/internal/authn internal/client # JSON web tokens

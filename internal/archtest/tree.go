@@ -66,7 +66,7 @@ func Load(fsys fs.FS) (*Tree, error) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && skipDir(name):
+		case d.IsDir() && (skipDir(name) || isModule(fsys, name)):
 			return fs.SkipDir
 		case d.IsDir() || !isText(name):
 			return nil
@@ -110,6 +110,13 @@ func skipDir(name string) bool {
 	default:
 		return strings.HasPrefix(base, ".")
 	}
+}
+
+// isModule reports whether a folder is a module of its own, which has its own
+// dependencies and isn't built with the rest.
+func isModule(fsys fs.FS, name string) bool {
+	_, err := fs.Stat(fsys, path.Join(name, "go.mod"))
+	return err == nil && name != "."
 }
 
 func isText(name string) bool {

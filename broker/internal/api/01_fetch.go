@@ -258,7 +258,7 @@ const maxFetchBytes = 64 << 20
 
 // read reads the partitions up to the response's limit.
 func (f *fetched) read(s *Server, maxBytes int) {
-	left := min(maxBytes, maxFetchBytes)
+	left := min(maxBytes, maxFetchBytes, int(s.Catalog.Settings().Int("fetch.max.bytes")))
 	minimum := partition.AtLeastOne
 	f.each(func(p *fetchedPartition) bool {
 		read := p.log.Read
@@ -271,6 +271,7 @@ func (f *fetched) read(s *Server, maxBytes int) {
 			return true
 		}
 		p.result = res
+		p.log.Sent(res.Size)
 		left -= res.Size
 		if res.Size > 0 {
 			minimum = partition.NoMinimum

@@ -61,7 +61,7 @@ func (s *Server) metadata(req *wire.Request, r *kmsg.MetadataRequest) kmsg.Respo
 func (s *Server) metadataOf(req *wire.Request, rt kmsg.MetadataRequestTopic, create bool) kmsg.MetadataResponseTopic {
 	img := s.Catalog.Image()
 	out := kmsg.NewMetadataResponseTopic()
-	if rt.Topic == nil {
+	if rt.Topic == nil || rt.TopicID != [16]byte{} { // Java's admin client sends an empty name with an id
 		if t := img.TopicByID(rt.TopicID); t != nil {
 			if s.mayTopic(req, toDescribe, t.Name) {
 				return describeTopic(t)

@@ -18,6 +18,7 @@ import (
 // v6: leader epoch of the last record consumed
 // v7: static members
 // v8: flexible
+// v9: the member's epoch of groups whose partitions the broker assigns
 // v10: topic ids instead of names
 func (s *Server) offsetCommit(req *wire.Request, r *kmsg.OffsetCommitRequest) wire.Reply {
 	c := s.planCommit(req, r)
@@ -29,7 +30,7 @@ func (s *Server) offsetCommit(req *wire.Request, r *kmsg.OffsetCommitRequest) wi
 		c.failAll(groupDenied)
 		return ready(c.resp)
 	}
-	by := group.Committer{MemberID: r.MemberID, InstanceID: r.InstanceID, Generation: r.Generation}
+	by := group.Committer{MemberID: r.MemberID, InstanceID: r.InstanceID, Generation: r.Generation, KnowsEpochs: r.Version >= 9}
 	f, err := s.Groups.Commit(r.Group, by, c.commits)
 	if err != nil {
 		c.failAll(s.coordCode(err))

@@ -22,7 +22,7 @@ import (
 // v6: flexible
 // v7: require stable: no offset where a transaction may still change it
 // v8: many groups
-// v9: member id and epoch, which only the newer group protocol checks
+// v9: member id and epoch, which groups check whose partitions the broker assigns
 // v10: topic ids instead of names
 func (s *Server) offsetFetch(req *wire.Request, r *kmsg.OffsetFetchRequest) wire.Reply {
 	groups := r.Groups
@@ -91,6 +91,15 @@ func (s *Server) offsetsOf(ctx context.Context, req *wire.Request, r kmsg.Offset
 	img := s.Catalog.Image()
 	var topics []kmsg.OffsetFetchResponseGroupTopic
 	f, err := s.Groups.Inspect(r.Group, func(g *group.Group) {
+		if g != nil && version >= 9 {
+			id := ""
+			if r.MemberID != nil {
+				id = *r.MemberID
+			}
+			if out.ErrorCode = g.CheckFetch(id, r.MemberEpoch); out.ErrorCode != 0 {
+				return
+			}
+		}
 		if r.Topics == nil {
 			topics = allOffsets(img, g, stable)
 			return

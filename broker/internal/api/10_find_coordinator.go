@@ -4,11 +4,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/leatstream/leat/broker/internal/share"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
 
-// FindCoordinator, v0-6: which node coordinates a group or a transactional id:
-// the one there is.
+// FindCoordinator, v0-6: which node coordinates a group, a transactional id or a
+// share partition: the one there is.
 //
 // v1: key types, error message
 // v3: flexible
@@ -31,6 +32,7 @@ func (s *Server) findCoordinator(req *wire.Request, r *kmsg.FindCoordinatorReque
 const (
 	groupKeyType       = 0
 	transactionKeyType = 1
+	shareKeyType       = 2
 )
 
 func (s *Server) coordinator(req *wire.Request, kind int8, key string) kmsg.FindCoordinatorResponseCoordinator {
@@ -49,9 +51,14 @@ func (s *Server) coordinator(req *wire.Request, kind int8, key string) kmsg.Find
 		err = s.Groups.Ensure()
 	case kind == transactionKeyType:
 		err = s.Txns.Ensure()
+	case kind == shareKeyType && !s.mayCluster(req, toAct):
+		c.ErrorCode = clusterDenied
+		return c
+	case kind == shareKeyType && share.CheckCoordinatorKey(key) == nil:
+		err = s.Shares.Ensure()
 	default:
 		c.ErrorCode = kerr.InvalidRequest.Code
-		c.ErrorMessage = kmsg.StringPtr("this broker coordinates consumer groups and transactions; share groups are not served")
+		c.ErrorMessage = kmsg.StringPtr("this is no kind of coordinator, or no key of one")
 		return c
 	}
 	if err != nil {

@@ -48,9 +48,10 @@ func (s *Server) describeGroup(ctx context.Context, id string, version int16) (k
 		blank.ErrorCode = kerr.InvalidGroupID.Code
 		return blank, nil
 	}
-	found, d := false, kmsg.NewDescribeGroupsResponseGroup()
+	found, known, d := false, false, kmsg.NewDescribeGroupsResponseGroup()
 	f, err := s.Groups.Inspect(id, func(g *group.Group) {
-		if g != nil {
+		known = g != nil
+		if g != nil && g.Kind() == group.Classic {
 			found = true
 			g.Describe(&d)
 		}
@@ -68,6 +69,9 @@ func (s *Server) describeGroup(ctx context.Context, id string, version int16) (k
 	case version >= 6:
 		blank.ErrorCode = kerr.GroupIDNotFound.Code
 		blank.ErrorMessage = kmsg.StringPtr("Group " + id + " not found.")
+		if known {
+			blank.ErrorMessage = kmsg.StringPtr("Group " + id + " is not a classic group.")
+		}
 	}
 	return blank, nil
 }

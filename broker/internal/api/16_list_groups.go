@@ -22,33 +22,31 @@ import (
 func (s *Server) listGroups(req *wire.Request, r *kmsg.ListGroupsRequest) wire.Reply {
 	return await(func(ctx context.Context) (wire.Response, error) {
 		resp := r.ResponseKind().(*kmsg.ListGroupsResponse)
-		if wanted(r.TypesFilter, classicType) {
-			groups, err := s.findGroups(ctx, r.StatesFilter)
-			if err != nil {
-				return nil, err
-			}
-			if !s.sees(req, toDescribe, theCluster, acl.ClusterName) {
-				groups = slices.DeleteFunc(groups, func(g kmsg.ListGroupsResponseGroup) bool { return !s.sees(req, toDescribe, aGroup, g.Group) })
-			}
-			resp.Groups = groups
+		groups, err := s.findGroups(ctx, r.StatesFilter, r.TypesFilter)
+		if err != nil {
+			return nil, err
 		}
+		if !s.sees(req, toDescribe, theCluster, acl.ClusterName) {
+			groups = slices.DeleteFunc(groups, func(g kmsg.ListGroupsResponseGroup) bool { return !s.sees(req, toDescribe, aGroup, g.Group) })
+		}
+		resp.Groups = groups
 		slices.SortFunc(resp.Groups, func(a, b kmsg.ListGroupsResponseGroup) int { return cmp.Compare(a.Group, b.Group) })
 		return resp, nil
 	})
 }
 
-// findGroups collects the groups in the given states from all coordinators.
+// findGroups collects the groups in the given states and of the given types from all coordinators.
 // The error is ctx's; a coordinator that stops has no groups.
-func (s *Server) findGroups(ctx context.Context, states []string) ([]kmsg.ListGroupsResponseGroup, error) {
+func (s *Server) findGroups(ctx context.Context, states, types []string) ([]kmsg.ListGroupsResponseGroup, error) {
 	var mu sync.Mutex // the coordinators work at the same time
 	var found []kmsg.ListGroupsResponseGroup
 	answers := s.Groups.Each(func(g *group.Group) {
-		state := g.State().String()
-		if !wanted(states, state) {
+		state, kind := g.StateName(), g.Kind().String()
+		if !wanted(states, state) || !wanted(types, kind) {
 			return
 		}
 		lg := kmsg.NewListGroupsResponseGroup()
-		lg.Group, lg.ProtocolType, lg.GroupState, lg.GroupType = g.ID(), g.ProtocolType(), state, classicType
+		lg.Group, lg.ProtocolType, lg.GroupState, lg.GroupType = g.ID(), g.ProtocolType(), state, kind
 		mu.Lock()
 		defer mu.Unlock()
 		found = append(found, lg)
@@ -62,9 +60,6 @@ func (s *Server) findGroups(ctx context.Context, states []string) ([]kmsg.ListGr
 	defer mu.Unlock()
 	return found, nil
 }
-
-// classicType is the type of all groups there are.
-const classicType = "classic"
 
 // wanted says whether a filter, if there is one, names v.
 func wanted(filter []string, v string) bool {

@@ -20,8 +20,8 @@ import (
 // version 0
 // v4: features may have a minimum of 0
 //
-// Of Kafka's features only that of transactions is told: each of the others
-// switches on, in clients, a protocol that is not served yet.
+// Each feature switches on, in clients, a protocol: those that aren't served are
+// not told.
 func (s *Server) apiVersions(r *wire.Request) (wire.Reply, error) {
 	self, _ := served(keyApiVersions)
 	if r.Version < self.min || r.Version > self.max {
@@ -54,21 +54,29 @@ func (s *Server) apiVersions(r *wire.Request) (wire.Reply, error) {
 	return ready(resp), nil
 }
 
-// The feature that makes clients use the second protocol of transactions.
-const (
-	txnFeature      = "transaction.version"
-	txnFeatureLevel = int16(partition.TxnV2)
-)
+// features are those of Kafka that make clients use newer protocols, with their
+// levels.
+var features = []struct {
+	name       string
+	min, level int16
+}{
+	{"group.version", 0, 1},     // consumer groups whose partitions the broker assigns
+	{"metadata.version", 7, 30}, // Kafka 4.3's; tools print it
+	{"share.version", 0, 1},     // share groups
+	{"streams.version", 0, 1},
+	{"transaction.version", 0, int16(partition.TxnV2)},
+}
 
 // addFeatures tells of features. They are tagged fields, which older versions
 // don't have.
 func addFeatures(resp *kmsg.ApiVersionsResponse) {
-	if resp.Version >= 4 {
-		// Its range begins with 0, which clients before v4 take for an error.
-		resp.SupportedFeatures = []kmsg.ApiVersionsResponseSupportedFeature{{Name: txnFeature, MaxVersion: txnFeatureLevel}}
-	}
 	resp.FinalizedFeaturesEpoch = 1
-	resp.FinalizedFeatures = []kmsg.ApiVersionsResponseFinalizedFeature{{Name: txnFeature, MinVersionLevel: txnFeatureLevel, MaxVersionLevel: txnFeatureLevel}}
+	for _, f := range features {
+		resp.FinalizedFeatures = append(resp.FinalizedFeatures, kmsg.ApiVersionsResponseFinalizedFeature{Name: f.name, MinVersionLevel: f.level, MaxVersionLevel: f.level})
+		if resp.Version >= 4 || f.min > 0 { // a range that begins with 0 is an error to clients before v4
+			resp.SupportedFeatures = append(resp.SupportedFeatures, kmsg.ApiVersionsResponseSupportedFeature{Name: f.name, MinVersion: f.min, MaxVersion: f.level})
+		}
+	}
 }
 
 // softwareName says whether a client may call itself so: letters and digits,

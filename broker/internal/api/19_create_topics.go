@@ -6,6 +6,7 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/catalog"
+	"github.com/leatstream/leat/broker/internal/settings"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
 
@@ -126,9 +127,9 @@ func (s *Server) created(req *wire.Request, out *kmsg.CreateTopicsResponseTopic,
 		return
 	}
 	out.NumPartitions, out.ReplicationFactor = n.Partitions, 1
-	for _, d := range catalog.Defs {
+	for _, d := range settings.Topics {
 		c := kmsg.NewCreateTopicsResponseTopicConfig()
-		c.Name, c.Value = d.Name, kmsg.StringPtr(d.Value(n.Configs))
+		c.Name, c.Value = d.Name, kmsg.StringPtr(catalog.TopicValue(s.Catalog.Settings(), d, n.Configs))
 		c.Source = int8(kmsg.ConfigSourceDefaultConfig)
 		if _, ok := n.Configs[d.Name]; ok {
 			c.Source = int8(kmsg.ConfigSourceDynamicTopicConfig)

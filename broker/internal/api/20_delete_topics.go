@@ -27,7 +27,7 @@ func (s *Server) deleteTopics(req *wire.Request, r *kmsg.DeleteTopicsRequest) wi
 	resp := r.ResponseKind().(*kmsg.DeleteTopicsResponse)
 	var forgetting []*coord.Done
 	for _, rt := range topics {
-		out := s.deleteTopic(req, rt)
+		out := s.deleteTopic(req, rt, r.Version)
 		if out.ErrorCode == 0 {
 			forgetting = append(forgetting, s.Groups.DropTopic(*out.Topic)...)
 		}
@@ -43,9 +43,16 @@ func (s *Server) deleteTopics(req *wire.Request, r *kmsg.DeleteTopicsRequest) wi
 	})
 }
 
-func (s *Server) deleteTopic(req *wire.Request, rt kmsg.DeleteTopicsRequestTopic) kmsg.DeleteTopicsResponseTopic {
+func (s *Server) deleteTopic(req *wire.Request, rt kmsg.DeleteTopicsRequestTopic, version int16) kmsg.DeleteTopicsResponseTopic {
 	out := kmsg.NewDeleteTopicsResponseTopic()
 	out.Topic, out.TopicID = rt.Topic, rt.TopicID
+	if !s.Catalog.Settings().Bool("delete.topic.enable") {
+		out.ErrorCode = kerr.TopicDeletionDisabled.Code
+		if version < 3 {
+			out.ErrorCode = kerr.InvalidRequest.Code
+		}
+		return out
+	}
 	img := s.Catalog.Image()
 	if rt.Topic == nil {
 		t := img.TopicByID(rt.TopicID)

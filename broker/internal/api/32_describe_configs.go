@@ -1,22 +1,21 @@
 package api
 
 import (
-	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/catalog"
+	"github.com/leatstream/leat/broker/internal/settings"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
 
-// DescribeConfigs, v1-4: every config of topics, and those of the broker.
+// DescribeConfigs, v1-4: every config of topics, groups and of the broker.
 //
 // v1: sources and synonyms
-// v3: types, documentation (which is left to Kafka's)
+// v3: types, documentation
 // v4: flexible
 func (s *Server) describeConfigs(req *wire.Request, r *kmsg.DescribeConfigsRequest) kmsg.Response {
 	resp := r.ResponseKind().(*kmsg.DescribeConfigsResponse)
@@ -31,6 +30,9 @@ func (s *Server) describeConfigs(req *wire.Request, r *kmsg.DescribeConfigsReque
 			out.ErrorCode, out.ErrorMessage = s.explain(err)
 		}
 		for _, c := range configs {
+			if !r.IncludeDocumentation {
+				c.Documentation = nil
+			}
 			if rr.ConfigNames != nil && !slices.Contains(rr.ConfigNames, c.Name) {
 				continue
 			}
@@ -54,75 +56,70 @@ func (s *Server) configsOf(rr kmsg.DescribeConfigsRequestResource) ([]kmsg.Descr
 		if t == nil {
 			return nil, batch.Errorf(kerr.UnknownTopicOrPartition, "There is no topic %q.", rr.ResourceName)
 		}
-		return topicConfigs(t), nil
-	case kmsg.ConfigResourceTypeBroker:
+		return s.overridden(settings.Topics, t.Configs, kmsg.ConfigSourceDynamicTopicConfig), nil
+	case kmsg.ConfigResourceTypeGroupConfig:
 		if rr.ResourceName == "" {
-			return nil, nil // the cluster-wide defaults: none are set
+			return nil, batch.Errorf(kerr.InvalidRequest, "Group name must not be empty")
 		}
-		if rr.ResourceName != strconv.Itoa(int(NodeID)) {
-			return nil, batch.Errorf(kerr.InvalidRequest, "Unexpected broker id, expected %d or empty string, but received %s", NodeID, rr.ResourceName)
+		return s.overridden(settings.Groups, s.Catalog.GroupOverrides()[rr.ResourceName], kmsg.ConfigSourceGroupConfig), nil
+	case kmsg.ConfigResourceTypeBroker:
+		this, err := isNode(rr.ResourceName, "Broker")
+		switch {
+		case err != nil:
+			return nil, err
+		case this:
+			return s.brokerConfigs(), nil
+		default:
+			return s.clusterConfigs(), nil
 		}
-		return s.brokerConfigs(), nil
-	case kmsg.ConfigResourceTypeBrokerLogger, kmsg.ConfigResourceTypeClientMetrics, kmsg.ConfigResourceTypeGroupConfig:
+	case kmsg.ConfigResourceTypeBrokerLogger, kmsg.ConfigResourceTypeClientMetrics:
 		return nil, nil // there are none
 	default:
 		return nil, batch.Errorf(kerr.InvalidRequest, "Unsupported resource type: %d", rr.ResourceType)
 	}
 }
 
-func topicConfigs(t *catalog.Topic) []kmsg.DescribeConfigsResponseResourceConfig {
-	var configs []kmsg.DescribeConfigsResponseResourceConfig
-	for _, d := range catalog.Defs {
+// overridden lists the configs of a topic or group, with the broker's settings
+// that their defaults come from.
+func (s *Server) overridden(table []settings.Def, overrides map[string]string, source kmsg.ConfigSource) []kmsg.DescribeConfigsResponseResourceConfig {
+	v := s.Catalog.Settings()
+	list := make([]kmsg.DescribeConfigsResponseResourceConfig, 0, len(table))
+	for _, d := range table {
 		c := kmsg.NewDescribeConfigsResponseResourceConfig()
 		c.Name, c.ConfigType = d.Name, d.Type
-		c.Value = kmsg.StringPtr(d.Value(t.Configs))
-		c.Source, c.IsDefault = kmsg.ConfigSourceDefaultConfig, true
-		if v, ok := t.Configs[d.Name]; ok {
-			c.Source, c.IsDefault = kmsg.ConfigSourceDynamicTopicConfig, false
-			c.ConfigSynonyms = append(c.ConfigSynonyms, synonym(d.Name, v, kmsg.ConfigSourceDynamicTopicConfig))
+		c.Value = kmsg.StringPtr(v.Default(d))
+		c.Source = kmsg.ConfigSourceDefaultConfig
+		below := belowOf(v, d)
+		if len(below) > 0 {
+			c.Source = below[0].Source
 		}
-		if d.Broker != "" {
-			c.ConfigSynonyms = append(c.ConfigSynonyms, synonym(d.Broker, d.Default, kmsg.ConfigSourceDefaultConfig))
+		if value, ok := overrides[d.Name]; ok {
+			c.Value, c.Source = &value, source
+			c.ConfigSynonyms = append(c.ConfigSynonyms, synonym(d, value, source))
 		}
-		configs = append(configs, c)
+		c.ConfigSynonyms = append(c.ConfigSynonyms, below...)
+		c.IsDefault = c.Source == kmsg.ConfigSourceDefaultConfig
+		list = append(list, c)
 	}
-	return configs
+	return list
 }
 
-func synonym(name, value string, source kmsg.ConfigSource) kmsg.DescribeConfigsResponseResourceConfigConfigSynonym {
-	c := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
-	c.Name, c.Value, c.Source = name, kmsg.StringPtr(value), source
-	return c
-}
-
-// brokerConfigs lists the broker's configs. They are set when it starts, so
-// all are read only.
-func (s *Server) brokerConfigs() []kmsg.DescribeConfigsResponseResourceConfig {
-	all := map[string]kmsg.DescribeConfigsResponseResourceConfig{}
-	put := func(name, value string, kind kmsg.ConfigType, source kmsg.ConfigSource) {
-		c := kmsg.NewDescribeConfigsResponseResourceConfig()
-		c.Name, c.Value, c.ConfigType, c.ReadOnly = name, kmsg.StringPtr(value), kind, true
-		c.Source, c.IsDefault = source, source == kmsg.ConfigSourceDefaultConfig
-		c.ConfigSynonyms = append(c.ConfigSynonyms, synonym(name, value, source))
-		all[name] = c
+// belowOf are the values that hold where nothing overrides them: those of the
+// broker's settings that mean the same. As Kafka's, they are left out if there
+// are several and none is set.
+func belowOf(v *settings.View, d settings.Def) []kmsg.DescribeConfigsResponseResourceConfigConfigSynonym {
+	if len(d.Broker) == 0 {
+		return nil
 	}
-	for _, d := range catalog.Defs {
-		if d.Broker != "" {
-			put(d.Broker, d.Default, d.Type, kmsg.ConfigSourceDefaultConfig)
-		}
+	var list []kmsg.DescribeConfigsResponseResourceConfigConfigSynonym
+	set := len(d.Broker) == 1
+	for _, s := range d.Broker {
+		def, _ := settings.Find(settings.Brokers, s.Name)
+		list = append(list, synonymsOf(v, def)...)
+		set = set || v.IsSet(s.Name)
 	}
-	for name, value := range s.BrokerConfigs {
-		kind := kmsg.ConfigTypeString
-		if _, err := strconv.ParseInt(value, 10, 64); err == nil {
-			kind = kmsg.ConfigTypeLong
-		} else if value == "true" || value == "false" {
-			kind = kmsg.ConfigTypeBoolean
-		}
-		put(name, value, kind, kmsg.ConfigSourceStaticBrokerConfig)
-	}
-	var list []kmsg.DescribeConfigsResponseResourceConfig
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		list = append(list, all[name])
+	if !set {
+		return nil
 	}
 	return list
 }

@@ -1,14 +1,12 @@
 package api
 
 import (
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
 
-// AlterConfigs, v0-2: replace all configs of topics. Clients have
+// AlterConfigs, v0-2: replace all configs of something. Clients have
 // IncrementalAlterConfigs for it today.
 //
 // v2: flexible
@@ -17,16 +15,10 @@ func (s *Server) alterConfigs(req *wire.Request, r *kmsg.AlterConfigsRequest) km
 	for _, rr := range r.Resources {
 		out := kmsg.NewAlterConfigsResponseResource()
 		out.ResourceType, out.ResourceName = rr.ResourceType, rr.ResourceName
-		err := s.alterTopic(req, rr.ResourceType, rr.ResourceName, r.ValidateOnly, func(map[string]string) (map[string]string, error) {
-			configs := map[string]string{}
-			for _, c := range rr.Configs {
-				if c.Value == nil {
-					return nil, batch.Errorf(kerr.InvalidConfig, "Null value not supported for topic configs: %s", c.Name)
-				}
-				configs[c.Name] = *c.Value
-			}
-			return configs, nil
-		})
+		err := s.mayConfigure(req, toAlterConfigs, rr.ResourceType, rr.ResourceName)
+		if err == nil {
+			err = s.alter(rr.ResourceType, rr.ResourceName, r.ValidateOnly, set(rr.Configs))
+		}
 		out.ErrorCode, out.ErrorMessage = s.explain(err)
 		resp.Resources = append(resp.Resources, out)
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/leatstream/leat/broker/internal/share"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
 
@@ -25,7 +26,13 @@ func (s *Server) deleteGroups(req *wire.Request, r *kmsg.DeleteGroupsRequest) wi
 			} else if f, err := s.Groups.Delete(id); err != nil {
 				out.ErrorCode = s.coordCode(err)
 			} else if code, err := f.Await(ctx); err == nil {
-				out.ErrorCode = code
+				if out.ErrorCode = code; code == 0 {
+					// If this fails, what is left is deleted with the topics.
+					_, err = s.deleteShares(ctx, func(k share.Key) bool { return k.Group == id })
+				}
+				if err != nil {
+					return nil, err
+				}
 			} else if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			} else {

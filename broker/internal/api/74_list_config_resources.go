@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 
@@ -43,6 +44,8 @@ func (s *Server) listConfigResources(req *wire.Request, r *kmsg.ListConfigResour
 			for _, t := range s.Catalog.Image().Topics() {
 				names = append(names, t.Name)
 			}
+		case int8(kmsg.ConfigResourceTypeGroupConfig):
+			names = slices.Sorted(maps.Keys(s.Catalog.GroupOverrides()))
 		case int8(kmsg.ConfigResourceTypeBroker), int8(kmsg.ConfigResourceTypeBrokerLogger):
 			names = []string{strconv.Itoa(int(NodeID))}
 		}

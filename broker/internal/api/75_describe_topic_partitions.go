@@ -11,9 +11,6 @@ import (
 	"github.com/leatstream/leat/broker/internal/wire"
 )
 
-// maxDescribed is the largest number of partitions in one answer.
-const maxDescribed = 2000
-
 // DescribeTopicPartitions, v0: the partitions of topics, in pages. Topics come
 // by name, the cursor is the first partition of the next page; no topics are
 // all.
@@ -33,7 +30,7 @@ func (s *Server) describeTopicPartitions(req *wire.Request, r *kmsg.DescribeTopi
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	left, from := min(int(r.ResponsePartitionLimit), maxDescribed), int32(0)
+	left, from := min(int(r.ResponsePartitionLimit), int(s.Catalog.Settings().Int("max.request.partition.size.limit"))), int32(0)
 	if r.Cursor != nil {
 		from = max(0, r.Cursor.Partition)
 		names = slices.DeleteFunc(names, func(n string) bool { return n < r.Cursor.Topic })

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"errors"
 	"reflect"
 	"slices"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/partition"
+	"github.com/leatstream/leat/broker/internal/settings"
 )
 
 func drawID(t *rapid.T) (id [16]byte) {
@@ -214,7 +216,12 @@ func TestIncrement(t *testing.T) {
 		"null":             {op("cleanup.policy", set, nil), "!"},
 		"bad operation":    {op("cleanup.policy", 9, v("1")), "!"},
 	} {
-		got, err := increment(map[string]string{"cleanup.policy": "delete"}, []kmsg.IncrementalAlterConfigsRequestResourceConfig{c.op})
+		what := configured{
+			table:   settings.Topics,
+			value:   func(d settings.Def, o map[string]string) string { return o[d.Name] },
+			unknown: func(name string) error { return errors.New(name) },
+		}
+		got, err := increment([]kmsg.IncrementalAlterConfigsRequestResourceConfig{c.op})(what, map[string]string{"cleanup.policy": "delete"})
 		if (err != nil) != (c.want == "!") {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -15,6 +15,7 @@ import (
 	"github.com/leatstream/leat/broker/internal/catalog"
 	"github.com/leatstream/leat/broker/internal/coord"
 	"github.com/leatstream/leat/broker/internal/quota"
+	"github.com/leatstream/leat/broker/internal/share"
 	"github.com/leatstream/leat/broker/internal/wire"
 	"github.com/leatstream/leat/internal/clock"
 )
@@ -33,6 +34,7 @@ type Options struct {
 	Catalog           *catalog.Catalog
 	Groups            *coord.Groups
 	Txns              *coord.Txns
+	Shares            *coord.Shares
 	Clock             clock.Clock
 	Log               *slog.Logger
 	Authn             *authn.Authenticator
@@ -50,8 +52,10 @@ type Options struct {
 	Policy *acl.Policy
 	// MaxSession is after how long clients have to log in again; 0 is never.
 	MaxSession time.Duration
-	// BrokerConfigs are shown as the broker's configs.
-	BrokerConfigs map[string]string
+	// Throttled is told for how long quotas have a client wait; nil tells nobody.
+	Throttled func(time.Duration)
+	// Shown are settings that are told to clients otherwise than they were set.
+	Shown map[string]string
 }
 
 // Server answers requests. It is a wire.Handler.
@@ -59,6 +63,8 @@ type Server struct {
 	Options
 	trouble trouble
 	denials denials
+
+	shareSessions share.Sessions
 }
 
 // NewServer returns a server.

@@ -16,7 +16,11 @@ func (s *Server) charge(r *wire.Request, what string, amount float64) time.Durat
 	if len(t.Entries()) == 0 || r.Trusted {
 		return 0
 	}
-	return s.Limiter.Record(t, what, userOf(r), r.ClientID, amount, s.Clock.Now())
+	d := s.Limiter.Record(t, what, userOf(r), r.ClientID, amount, s.Clock.Now())
+	if d > 0 && s.Throttled != nil {
+		s.Throttled(d)
+	}
+	return d
 }
 
 // userOf is the name in the client's principal.

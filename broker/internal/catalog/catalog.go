@@ -11,8 +11,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/leatstream/leat/broker/internal/partition"
+	"github.com/leatstream/leat/broker/internal/settings"
 	"github.com/leatstream/leat/broker/internal/vfs"
 	"github.com/leatstream/leat/internal/clock"
 )
@@ -27,6 +29,7 @@ type Topic struct {
 	ID      ID
 	Configs map[string]string // overrides
 	Logs    []*partition.Log  // by partition
+	Traffic *partition.Traffic
 }
 
 // Internal says whether the broker keeps the topic for itself.
@@ -74,6 +77,11 @@ type Options struct {
 	Syncer        *partition.Syncer
 	ClusterID     string // "" makes one up for a new directory
 	MaxPartitions int
+	// Static are the broker's settings that were given at the start, checked.
+	Static map[string]string
+	// Synced is told how long each sync of a partition took, and of its error;
+	// nil tells nobody.
+	Synced func(time.Duration, error)
 }
 
 // Catalog holds the current Image and changes it. It is safe for concurrent
@@ -83,12 +91,15 @@ type Catalog struct {
 	clusterID string
 	image     atomic.Pointer[Image]
 	security  atomic.Pointer[Security]
+	settings  atomic.Pointer[settings.View]
+	groups    atomic.Pointer[map[string]map[string]string] // configs of groups
 
 	mu    sync.Mutex // held while the file and the image change
 	saved file
 	// The block of producer ids in use: the next to give out, and its end.
 	nextProducer, endProducer int64
 	closed                    bool
+	dropped                   partition.Moved // by topics that were deleted
 }
 
 // ErrClosed is returned by changes after Close.
@@ -103,6 +114,9 @@ func Open(o Options) (*Catalog, error) {
 	}
 	c.clusterID = c.saved.ClusterID
 	c.security.Store(compileSecurity(c.saved.Security))
+	c.settings.Store(c.view(c.saved.Settings))
+	groups := c.saved.Groups
+	c.groups.Store(&groups)
 	unclean := c.saved.Running
 	c.saved.Running = true
 	if err := c.save(); err != nil {
@@ -135,13 +149,13 @@ func (c *Catalog) openAll(unclean bool) ([]*Topic, error) {
 		errs   []error
 	)
 	for _, s := range c.saved.Topics {
-		t := &Topic{Name: s.Name, ID: s.ID, Configs: s.Configs, Logs: make([]*partition.Log, s.Partitions)}
+		t := &Topic{Name: s.Name, ID: s.ID, Configs: s.Configs, Logs: make([]*partition.Log, s.Partitions), Traffic: new(partition.Traffic)}
 		topics = append(topics, t)
 		for p := range s.Partitions {
 			slots <- struct{}{}
 			wg.Go(func() {
 				defer func() { <-slots }()
-				log, err := c.openLog(t.Name, p, t.Configs, unclean)
+				log, err := c.openLog(t, p, unclean)
 				if err != nil {
 					mu.Lock()
 					defer mu.Unlock()
@@ -156,14 +170,14 @@ func (c *Catalog) openAll(unclean bool) ([]*Topic, error) {
 	return topics, errors.Join(errs...)
 }
 
-func (c *Catalog) openLog(topic string, p int32, configs map[string]string, unclean bool) (*partition.Log, error) {
+func (c *Catalog) openLog(t *Topic, p int32, unclean bool) (*partition.Log, error) {
 	log, err := partition.Open(partition.Options{
-		FS: c.opt.FS, Dir: c.logDir(topic, p), Topic: topic, Partition: p,
+		FS: c.opt.FS, Dir: c.logDir(t.Name, p), Topic: t.Name, Partition: p,
 		Clock: c.opt.Clock, Log: c.opt.Log, Durability: c.opt.Durability,
-		Syncer: c.opt.Syncer, Unclean: unclean,
-	}, logConfig(configs))
+		Syncer: c.opt.Syncer, Unclean: unclean, Traffic: t.Traffic, Synced: c.opt.Synced,
+	}, logConfig(c.Settings(), t.Configs))
 	if err != nil {
-		return nil, fmt.Errorf("open partition %d of topic %s: %w", p, topic, err)
+		return nil, fmt.Errorf("open partition %d of topic %s: %w", p, t.Name, err)
 	}
 	return log, nil
 }
@@ -203,6 +217,13 @@ func (c *Catalog) removeStrays() error {
 
 // Image returns the topics as they are now.
 func (c *Catalog) Image() *Image { return c.image.Load() }
+
+// Dropped is what went in and out of topics that are deleted.
+func (c *Catalog) Dropped() partition.Moved {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dropped
+}
 
 // ClusterID is the name of the cluster.
 func (c *Catalog) ClusterID() string { return c.clusterID }

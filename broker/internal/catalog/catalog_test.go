@@ -7,10 +7,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/partition"
+	"github.com/leatstream/leat/broker/internal/settings"
 	"github.com/leatstream/leat/broker/internal/vfs"
 	"github.com/leatstream/leat/internal/clock"
 )
@@ -184,16 +187,67 @@ func TestCreate_DiskFull(t *testing.T) {
 	create(t, c, "b", 1)
 }
 
-func TestDefs_AreSortedAndTheirDefaultsValid(t *testing.T) {
-	if !slices.IsSortedFunc(Defs, func(a, b Def) int { return strings.Compare(a.Name, b.Name) }) {
-		t.Error("Defs are not in order")
+func TestLogConfig_Defaults(t *testing.T) {
+	if got, want := logConfig(settings.NewView(settings.Layers{}), nil), partition.DefaultConfig(); got != want {
+		t.Errorf("defaults differ:\n%+v\n%+v", got, want)
 	}
-	for _, d := range Defs {
-		if why := d.check(d.Default); why != "" {
-			t.Errorf("%s: default %q: %s", d.Name, d.Default, why)
+}
+
+func TestConfigureGroup(t *testing.T) {
+	fs := vfs.NewMem()
+	c := open(t, fs)
+	set := func(name, value string) func(map[string]string) (map[string]string, error) {
+		return func(old map[string]string) (map[string]string, error) {
+			if old == nil {
+				old = map[string]string{}
+			}
+			old[name] = value
+			return old, nil
 		}
 	}
-	if got, want := logConfig(nil), partition.DefaultConfig(); got != want {
-		t.Errorf("defaults differ:\n%+v\n%+v", got, want)
+	done := make(chan struct{})
+	go func() { // readers don't wait, and see one of the two
+		defer close(done)
+		for range 100 {
+			if d := c.GroupConfig("g").Share.SessionTimeout; d != 45*time.Second && d != 46*time.Second {
+				t.Errorf("session time-out %v", d)
+			}
+		}
+	}()
+	if err := c.ConfigureGroup("g", set("share.session.timeout.ms", "46000")); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	for name, value := range map[string]string{"share.session.timeout.ms": "1", "share.nonsense": "1"} {
+		if err := c.ConfigureGroup("g", set(name, value)); !errors.Is(err, kerr.InvalidConfig) {
+			t.Errorf("%s=%s: %v", name, value, err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := open(t, fs).GroupOverrides()["g"]["share.session.timeout.ms"]; got != "46000" {
+		t.Errorf("after reopen: %q", got)
+	}
+}
+
+func TestConfigureBroker(t *testing.T) {
+	c := open(t, vfs.NewMem(), func(o *Options) { o.Static = map[string]string{"log.segment.bytes": "2000000"} })
+	topic := create(t, c, "a", 1)
+	if got := topic.Logs[0].Config().SegmentBytes; got != 2000000 {
+		t.Errorf("segment.bytes %d", got)
+	}
+	err := c.ConfigureBroker(func(l settings.Layers) (settings.Layers, error) {
+		l.Cluster = map[string]string{"log.segment.bytes": "3000000", "compression.type": "gzip"}
+		return l, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := topic.Logs[0].Config(); got.SegmentBytes != 3000000 || !got.Recompress || got.Compression != batch.Gzip {
+		t.Errorf("after the change: %+v", got)
+	}
+	if err := c.ConfigureBroker(func(l settings.Layers) (settings.Layers, error) { return l, errors.New("no") }); err == nil || c.Settings().Int("log.segment.bytes") != 3000000 {
+		t.Errorf("%v", err)
 	}
 }

@@ -79,24 +79,26 @@ func (c *Catalog) create(img *Image, n NewTopic) (*Topic, error) {
 	if err := c.CheckCreate(img, n); err != nil {
 		return nil, err
 	}
-	logs, err := c.openLogs(n.Name, n.Configs, 0, n.Partitions)
+	t := &Topic{Name: n.Name, ID: newID(), Configs: maps.Clone(n.Configs), Traffic: new(partition.Traffic)}
+	logs, err := c.openLogs(t, n.Partitions)
 	if err != nil {
 		return nil, err
 	}
-	t := &Topic{Name: n.Name, ID: newID(), Configs: maps.Clone(n.Configs), Logs: logs}
+	t.Logs = logs
 	img.put(t)
 	return t, nil
 }
 
-// openLogs makes the logs of new partitions, or none of them.
-func (c *Catalog) openLogs(topic string, configs map[string]string, lo, hi int32) ([]*partition.Log, error) {
+// openLogs makes the logs of a topic's new partitions up to hi, or none of them.
+func (c *Catalog) openLogs(t *Topic, hi int32) ([]*partition.Log, error) {
+	topic, lo := t.Name, int32(len(t.Logs))
 	logs := make([]*partition.Log, 0, hi-lo)
 	for p := lo; p < hi; p++ {
 		// Whatever is there is no partition of ours.
 		err := c.opt.FS.RemoveAll(c.logDir(topic, p))
 		var log *partition.Log
 		if err == nil {
-			log, err = c.openLog(topic, p, configs, false)
+			log, err = c.openLog(t, p, false)
 		}
 		if err != nil {
 			return nil, errors.Join(storageError(err), deleteLogs(topic, logs))
@@ -122,6 +124,7 @@ func (c *Catalog) Delete(name string) (*Topic, error) {
 	if err := c.publish(img); err != nil {
 		return nil, storageError(err)
 	}
+	c.dropped = c.dropped.Plus(t.Traffic.Load())
 	if err := deleteLogs(t.Name, t.Logs); err != nil {
 		// The topic is gone all the same; the next start removes the rest.
 		c.opt.Log.Warn("files of a deleted topic remain", "topic", name, "err", err)
@@ -158,7 +161,7 @@ func (c *Catalog) Grow(name string, count int32) error {
 		return err
 	}
 	old := img.Topic(name)
-	logs, err := c.openLogs(name, old.Configs, int32(len(old.Logs)), count)
+	logs, err := c.openLogs(old, count)
 	if err != nil {
 		return err
 	}
@@ -197,7 +200,7 @@ func (c *Catalog) Configure(name string, change func(map[string]string) (map[str
 		return storageError(err)
 	}
 	for _, log := range t.Logs {
-		log.SetConfig(logConfig(configs))
+		log.SetConfig(logConfig(c.Settings(), configs))
 	}
 	return nil
 }
@@ -237,7 +240,7 @@ func deleteLogs(topic string, logs []*partition.Log) error {
 }
 
 func unknownTopic(name string) error {
-	return batch.Errorf(kerr.UnknownTopicOrPartition, "There is no topic %q.", name)
+	return batch.Errorf(kerr.UnknownTopicOrPartition, "The topic '%s' does not exist.", name)
 }
 
 func storageError(err error) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/leatstream/leat/broker/internal/settings"
 	"github.com/leatstream/leat/broker/internal/vfs"
 )
 
@@ -29,6 +30,10 @@ type file struct {
 	// Security is who may do what. Credentials in it let nobody log in, but
 	// passwords can be tried on them.
 	Security fileSecurity `json:"security,omitzero"`
+	// Settings are the broker's that were changed while it ran, Groups the
+	// configs of groups.
+	Settings fileSettings                 `json:"settings,omitzero"`
+	Groups   map[string]map[string]string `json:"groups,omitempty"`
 }
 
 type fileTopic struct {
@@ -54,14 +59,22 @@ func (c *Catalog) load() error {
 	case err != nil:
 		return fmt.Errorf("read %s: %w", c.path(), err)
 	}
+	if err := c.parse(b); err != nil {
+		return err
+	}
+	if c.opt.ClusterID != "" && c.opt.ClusterID != c.saved.ClusterID {
+		return fmt.Errorf("the data directory %s is of cluster %s, not %s", c.opt.Dir, c.saved.ClusterID, c.opt.ClusterID)
+	}
+	return nil
+}
+
+// parse reads the content of the file.
+func (c *Catalog) parse(b []byte) error {
 	if err := json.Unmarshal(b, &c.saved); err != nil {
 		return fmt.Errorf("read %s: %w; restore it from a backup", c.path(), err)
 	}
 	if c.saved.Format != fileFormat {
 		return fmt.Errorf("%s has format %d, this version reads %d: use the version of leat that wrote it", c.path(), c.saved.Format, fileFormat)
-	}
-	if c.opt.ClusterID != "" && c.opt.ClusterID != c.saved.ClusterID {
-		return fmt.Errorf("the data directory %s is of cluster %s, not %s", c.opt.Dir, c.saved.ClusterID, c.opt.ClusterID)
 	}
 	return c.check()
 }
@@ -77,6 +90,13 @@ func (c *Catalog) check() error {
 		}
 		if err := CheckConfigs(t.Configs); err != nil {
 			return fmt.Errorf("%s: topic %s: %w", c.path(), t.Name, err)
+		}
+	}
+	for _, layer := range []map[string]string{c.saved.Settings.Broker, c.saved.Settings.Cluster} {
+		for name, value := range layer {
+			if d, ok := settings.Find(settings.Brokers, name); !ok || d.Check(value) != "" {
+				return fmt.Errorf("%s: there is no setting %s with the value %q", c.path(), name, value)
+			}
 		}
 	}
 	for _, b := range c.saved.Security.ACLs {

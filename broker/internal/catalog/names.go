@@ -13,10 +13,13 @@ import (
 const (
 	ConsumerOffsets  = "__consumer_offsets"
 	TransactionState = "__transaction_state"
+	ShareGroupState  = "__share_group_state"
 )
 
 // Internal says whether the topic is one that the broker keeps for itself.
-func Internal(name string) bool { return name == ConsumerOffsets || name == TransactionState }
+func Internal(name string) bool {
+	return name == ConsumerOffsets || name == TransactionState || name == ShareGroupState
+}
 
 // maxName leaves room for the partition in a directory's name.
 const maxName = 249

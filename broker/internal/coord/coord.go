@@ -17,10 +17,6 @@ import (
 // ErrClosed is returned for requests that come while the broker stops.
 var ErrClosed = errors.New("the coordinator is closed")
 
-// shards is the number of partitions of each internal topic when it is created.
-// Kafka's 50 are meant for clusters: each is a directory and a goroutine here.
-const shards = 4
-
 // Options configures the coordinators. All fields are required.
 type Options struct {
 	Catalog *catalog.Catalog

@@ -1,4 +1,5 @@
-// Package coord runs the coordinators of groups and of transactions.
+// Package coord runs the coordinators of groups, of transactions and of share
+// partitions.
 //
 // Every group belongs to one partition of the offsets topic, and every such
 // partition to one shard: a goroutine that owns the machines of its groups
@@ -17,6 +18,13 @@
 // that partition, which then counts the offsets. Shards of transactions wait for
 // shards of groups, never the other way round.
 //
+// Share partitions belong to the partitions of the topic of share groups' state
+// (package share). Their records build on one another: each is an update of the
+// last snapshot, and the topic is pruned up to the oldest snapshot in use, not
+// compacted. What members acknowledge is durable before they are told; what they
+// acquire is not stored at all. These shards wait for nobody.
+//
 // The package decides when things happen and where they are stored; what
-// happens is decided by packages group and txn.
+// happens is decided by packages group, txn and share, and by those of the kinds
+// of groups.
 package coord

@@ -1,11 +1,13 @@
 package coord
 
 import (
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/leatstream/leat/broker/internal/consumer"
 	"github.com/leatstream/leat/broker/internal/group"
 )
 
@@ -15,28 +17,52 @@ type Answer = Future[kmsg.Response]
 // Join passes a JoinGroup request to its group, making the group if the member
 // is new.
 func (c *Groups) Join(r *kmsg.JoinGroupRequest, from group.Client) (*Answer, error) {
-	return c.member(r.Group, r, func(now time.Time, g *group.Group, call group.Call) group.Effects {
-		return g.Join(now, call, r, from)
+	return c.member(r.Group, r, func(s *shard, now time.Time, g *group.Group, call group.Call) group.Effects {
+		m := g.Membership()
+		if m == nil {
+			return g.Join(now, call, r, from)
+		}
+		if consumers, ok := m.(*consumer.Group); ok && m.Members() > 0 {
+			return consumers.Join(s.envOf(g), call, r, from)
+		}
+		if m.Members() > 0 || m.Kind() == group.Share {
+			return group.Effects{Replies: []group.Reply{{Call: call, Body: group.Mismatch(r)}}}
+		}
+		// Nobody is left of the other kind of group.
+		leftovers := g.Leftovers()
+		g.Become(nil, now)
+		e := g.Join(now, call, r, from)
+		e.Records = slices.Concat(leftovers, e.Records)
+		return e
 	})
 }
 
 // Sync passes a SyncGroup request to its group.
 func (c *Groups) Sync(r *kmsg.SyncGroupRequest) (*Answer, error) {
-	return c.member(r.Group, r, func(now time.Time, g *group.Group, call group.Call) group.Effects {
+	return c.member(r.Group, r, func(s *shard, now time.Time, g *group.Group, call group.Call) group.Effects {
+		if m, ok := g.Membership().(*consumer.Group); ok {
+			return m.Sync(s.envOf(g), call, r)
+		}
 		return g.Sync(now, call, r)
 	})
 }
 
 // Heartbeat passes a Heartbeat request to its group.
 func (c *Groups) Heartbeat(r *kmsg.HeartbeatRequest) (*Answer, error) {
-	return c.member(r.Group, r, func(now time.Time, g *group.Group, call group.Call) group.Effects {
+	return c.member(r.Group, r, func(s *shard, now time.Time, g *group.Group, call group.Call) group.Effects {
+		if m, ok := g.Membership().(*consumer.Group); ok {
+			return m.Beat(s.envOf(g), call, r)
+		}
 		return g.Heartbeat(now, call, r)
 	})
 }
 
 // Leave passes a LeaveGroup request to its group.
 func (c *Groups) Leave(r *kmsg.LeaveGroupRequest) (*Answer, error) {
-	return c.member(r.Group, r, func(now time.Time, g *group.Group, call group.Call) group.Effects {
+	return c.member(r.Group, r, func(s *shard, now time.Time, g *group.Group, call group.Call) group.Effects {
+		if m, ok := g.Membership().(*consumer.Group); ok {
+			return m.Leave(s.envOf(g), call, r)
+		}
 		return g.Leave(now, call, r)
 	})
 }
@@ -44,7 +70,7 @@ func (c *Groups) Leave(r *kmsg.LeaveGroupRequest) (*Answer, error) {
 // member runs a step of a group for a request whose answer may come later. A
 // group that doesn't exist takes the step as an empty one, and is forgotten
 // again if the step leaves it so.
-func (c *Groups) member(id string, r kmsg.Request, step func(time.Time, *group.Group, group.Call) group.Effects) (*Answer, error) {
+func (c *Groups) member(id string, r kmsg.Request, step func(*shard, time.Time, *group.Group, group.Call) group.Effects) (*Answer, error) {
 	s, err := c.of(id)
 	if err != nil {
 		return nil, err
@@ -54,7 +80,7 @@ func (c *Groups) member(id string, r kmsg.Request, step func(time.Time, *group.G
 		s.last++
 		s.calls[s.last] = out
 		g := s.group(id, now)
-		s.carryOut(now, g, step(now, g, s.last))
+		s.carryOut(now, g, step(s, now, g, s.last))
 	}), nil
 }
 
@@ -80,11 +106,14 @@ func (c *Groups) Commit(id string, by group.Committer, commits []group.Commit) (
 // commit stores offsets, in a transaction if one is given.
 func (s *shard) commit(now time.Time, id string, by group.Committer, commits []group.Commit, tx *TxnCommit) Committed {
 	if s.groups[id] == nil && by.Generation >= 0 {
+		if by.KnowsEpochs {
+			return Committed{Code: kerr.GroupIDNotFound.Code}
+		}
 		return Committed{Code: kerr.IllegalGeneration.Code}
 	}
 	g := s.group(id, now)
 	defer s.settle(g)
-	if code := g.CheckCommit(now, by); code != 0 {
+	if code := g.CheckCommit(s.envOf(g), by, commits); code != 0 {
 		return Committed{Code: code}
 	}
 	records, codes := g.CommitRecords(commits)

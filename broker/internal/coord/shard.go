@@ -54,6 +54,9 @@ func (s *shard) replay() error {
 		return err
 	}
 	for id, g := range s.groups {
+		if m := g.Membership(); m != nil {
+			m.Resume(s.envOf(g))
+		}
 		if g.Idle() && len(g.Tombstones()) == 0 {
 			delete(s.groups, id)
 		}
@@ -69,9 +72,15 @@ func (s *shard) replayRecord(now time.Time, h *batch.Header, rec batch.Record) {
 	if h.Attributes.Has(batch.Transactional) {
 		at.Producer = h.ProducerID
 	}
-	id, ok, err := group.GroupOf(r)
+	id, t, ok, err := group.GroupOf(r)
 	if ok {
-		err = s.group(id, now).Restore(now, r, at)
+		g := s.group(id, now)
+		if k, _ := t.Kind(); k != group.Classic && k != g.Kind() && r.Value != nil {
+			if m := newMembership(k, id); m != nil {
+				g.Become(m, now)
+			}
+		}
+		err = g.Restore(now, r, at)
 		s.opened(at.Producer, id)
 	}
 	if err != nil {
@@ -101,6 +110,8 @@ func (s *shard) carryOut(now time.Time, g *group.Group, e group.Effects) {
 	if err != nil {
 		s.opt.Log.Error("the state of a group could not be stored", "group", g.ID(), "err", err)
 		g.Unassign(now)
+	} else {
+		s.apply(now, g, e)
 	}
 	for _, r := range e.Replies {
 		if err != nil {
@@ -133,7 +144,7 @@ func (s *shard) tick() {
 	now := s.opt.Clock.Now()
 	for _, g := range s.groups {
 		if next := g.NextDeadline(); !next.IsZero() && !next.After(now) {
-			s.carryOut(now, g, g.Tick(now))
+			s.carryOut(now, g, g.Tick(s.envOf(g)))
 		}
 	}
 	s.rewind()

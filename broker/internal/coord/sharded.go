@@ -76,7 +76,7 @@ func (c *sharded[S]) Ensure() error {
 	}
 	t := c.catalog.Image().Topic(c.topic)
 	if t == nil {
-		made, errs := c.catalog.Create([]catalog.NewTopic{internalTopic(c.topic, c.compression)})
+		made, errs := c.catalog.Create([]catalog.NewTopic{c.internalTopic()})
 		if errs[0] != nil {
 			return fmt.Errorf("create %s: %w", c.topic, errs[0])
 		}
@@ -87,15 +87,28 @@ func (c *sharded[S]) Ensure() error {
 
 // internalTopic is a topic that the broker keeps for itself, as Kafka
 // configures them.
-func internalTopic(name, compression string) catalog.NewTopic {
-	return catalog.NewTopic{
-		Name: name, Partitions: shards,
+func (c *sharded[S]) internalTopic() catalog.NewTopic {
+	set, prefix := c.catalog.Settings(), settingsOf[c.topic]
+	t := catalog.NewTopic{
+		Name: c.topic, Partitions: int32(set.Int(prefix + ".num.partitions")),
 		Configs: map[string]string{
 			"cleanup.policy":   "compact",
-			"compression.type": compression,
-			"segment.bytes":    "104857600",
+			"compression.type": c.compression,
+			"segment.bytes":    set.Text(prefix + ".segment.bytes"),
 		},
 	}
+	if c.topic == catalog.ShareGroupState {
+		// Its records build on one another: it is pruned instead.
+		t.Configs["cleanup.policy"], t.Configs["retention.ms"] = "delete", "-1"
+	}
+	return t
+}
+
+// settingsOf is what the names of the settings of internal topics begin with.
+var settingsOf = map[string]string{
+	catalog.ConsumerOffsets:  "offsets.topic",
+	catalog.TransactionState: "transaction.state.log",
+	catalog.ShareGroupState:  "share.coordinator.state.topic",
 }
 
 // Close stops the shards. Calls that wait fail with ErrClosed.

@@ -1,11 +1,14 @@
 package group
 
-import "github.com/twmb/franz-go/pkg/kmsg"
+import (
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
 
 // Describe fills what DescribeGroups tells of the group.
 func (g *Group) Describe(d *kmsg.DescribeGroupsResponseGroup) {
 	d.Group = g.id
-	d.State = g.state.String()
+	d.State = g.StateName()
 	d.ProtocolType = g.protocolType
 	stable := g.state == Stable
 	if stable {
@@ -30,10 +33,22 @@ func (g *Group) Describe(d *kmsg.DescribeGroupsResponseGroup) {
 	}
 }
 
+// Mismatch answers a member of a classic group that wants to join a group of
+// another kind.
+func Mismatch(r *kmsg.JoinGroupRequest) kmsg.Response {
+	return joinError(r, kerr.InconsistentGroupProtocol.Code)
+}
+
 // Fail turns an answer of this package into one that carries only an error:
 // what it promised could not be stored.
 func Fail(body kmsg.Response, code int16) {
 	switch r := body.(type) {
+	case *kmsg.StreamsGroupHeartbeatResponse:
+		*r = kmsg.StreamsGroupHeartbeatResponse{Version: r.Version, ErrorCode: code}
+	case *kmsg.ConsumerGroupHeartbeatResponse:
+		*r = kmsg.ConsumerGroupHeartbeatResponse{Version: r.Version, ErrorCode: code}
+	case *kmsg.ShareGroupHeartbeatResponse:
+		*r = kmsg.ShareGroupHeartbeatResponse{Version: r.Version, ErrorCode: code}
 	case *kmsg.JoinGroupResponse:
 		*r = kmsg.JoinGroupResponse{Version: r.Version, ErrorCode: code, Generation: -1, MemberID: r.MemberID, Protocol: kmsg.StringPtr("")}
 	case *kmsg.SyncGroupResponse:

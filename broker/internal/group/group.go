@@ -56,7 +56,20 @@ type Record struct {
 type Effects struct {
 	Replies []Reply
 	Records []Record
+	// Deferred says that the records take effect when they are stored, by
+	// [Group.Restore], as if they had been read. The steps of memberships are so;
+	// those of classic groups have taken effect already.
+	Deferred bool
+	// Become is what the group is made by the step, once the records are stored
+	// and before they are applied; nil if it stays what it is.
+	Become Membership
+	// Rebalance says that members of what is now a classic group have to join
+	// again.
+	Rebalance bool
 }
+
+// Reply adds the answer to a call.
+func (e *Effects) Reply(c Call, body kmsg.Response) { e.reply(c, body) }
 
 func (e *Effects) reply(c Call, body kmsg.Response) {
 	if c != 0 {
@@ -84,7 +97,8 @@ type Client struct {
 	ID, Host string
 }
 
-// Group is one consumer group.
+// Group is one group: its offsets, and either the members of a classic group,
+// which are its own, or a [Membership].
 type Group struct {
 	id  string
 	cfg *Config
@@ -104,6 +118,8 @@ type Group struct {
 	// missing. During the initial delay it ends no sooner than holdUntil.
 	rebalanceBy time.Time
 	holdUntil   time.Time
+
+	membership Membership // nil for a classic group
 
 	offsets map[Partition]committed
 	open    map[int64]map[Partition]committed // by the producer whose transaction it is
@@ -142,11 +158,17 @@ func New(id string, cfg *Config, now time.Time) *Group {
 // ID is the group's name.
 func (g *Group) ID() string { return g.id }
 
-// State is the group's state.
+// State is the state of a classic group. One with a membership, whose state is
+// in StateName, is Empty or Dead.
 func (g *Group) State() State { return g.state }
 
 // ProtocolType is what the members agreed to be, "consumer" for consumers.
-func (g *Group) ProtocolType() string { return g.protocolType }
+func (g *Group) ProtocolType() string {
+	if g.membership != nil {
+		return g.Kind().String()
+	}
+	return g.protocolType
+}
 
 func (g *Group) enter(s State, now time.Time) {
 	g.state, g.since = s, now

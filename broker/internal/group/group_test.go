@@ -119,7 +119,7 @@ func (s *story) pass(d time.Duration) {
 		if next.After(s.now) {
 			s.now = next
 		}
-		s.take(s.g.Tick(s.now))
+		s.take(s.g.Tick(Env{Now: s.now}))
 	}
 	s.now = end
 }
@@ -318,7 +318,7 @@ func TestStatic_ReturnsWithoutRebalance(t *testing.T) {
 func TestCommit(t *testing.T) {
 	s := newStory(Config{OffsetsRetention: time.Hour})
 	check := func(id string, generation int32) int16 {
-		return s.g.CheckCommit(s.now, Committer{MemberID: id, Generation: generation})
+		return s.g.CheckCommit(Env{Now: s.now}, Committer{MemberID: id, Generation: generation}, nil)
 	}
 	code(t, "simple consumer", check("", -1), nil)
 	a, _ := stable(t, s)
@@ -367,7 +367,7 @@ func TestExpired(t *testing.T) {
 func restored(t interface{ Fatal(...any) }, s *story) *Group {
 	g := New("g", s.cfg, s.now)
 	for i, r := range s.records {
-		id, ok, err := GroupOf(r)
+		id, _, ok, err := GroupOf(r)
 		if err != nil || !ok || id != "g" {
 			t.Fatal("record of group ", id, ok, err)
 		}

@@ -171,6 +171,9 @@ func (g *Group) afterRemoval(now time.Time, e *Effects) {
 
 // NextDeadline is when Tick has something to do; zero is never.
 func (g *Group) NextDeadline() time.Time {
+	if g.membership != nil {
+		return g.membership.NextDeadline()
+	}
 	var next time.Time
 	sooner := func(t time.Time) {
 		if next.IsZero() || t.Before(next) {
@@ -204,8 +207,12 @@ func (m *member) timed() bool {
 }
 
 // Tick ends the sessions and waits whose time has come.
-func (g *Group) Tick(now time.Time) Effects {
+func (g *Group) Tick(env Env) Effects {
+	if g.membership != nil {
+		return g.membership.Tick(env)
+	}
 	var e Effects
+	now := env.Now
 	g.expire(now, &e)
 	switch g.state {
 	case PreparingRebalance:
@@ -258,7 +265,7 @@ func (g *Group) dropUnsynced(now time.Time, e *Effects) {
 // the members have to join again.
 func (g *Group) Unassign(now time.Time) {
 	var none Effects
-	if g.state != Stable {
+	if g.state != Stable || g.membership != nil {
 		return
 	}
 	g.prepare(now, &none)

@@ -34,15 +34,21 @@ type Committer struct {
 	MemberID   string
 	InstanceID *string
 	Generation int32
+	// KnowsEpochs says that the request is of a version whose client knows the
+	// errors of member epochs.
+	KnowsEpochs bool
 	// InTxn says that the commit is part of a transaction. The first versions
 	// of that request told nothing of the member.
 	InTxn bool
 }
 
-// CheckCommit says whether by may commit now: 0, or the error code.
-func (g *Group) CheckCommit(now time.Time, by Committer) int16 {
+// CheckCommit says whether by may commit the offsets now: 0, or the error code.
+func (g *Group) CheckCommit(env Env, by Committer, ps []Commit) int16 {
 	if g.state == Dead {
 		return kerr.CoordinatorNotAvailable.Code
+	}
+	if g.membership != nil {
+		return g.membership.CheckCommit(env, by, ps)
 	}
 	if by.Generation < 0 && g.state == Empty {
 		return 0
@@ -63,8 +69,17 @@ func (g *Group) CheckCommit(now time.Time, by Committer) int16 {
 	case g.state == CompletingRebalance && !by.InTxn:
 		return kerr.RebalanceInProgress.Code
 	}
-	m.touch(now)
+	m.touch(env.Now)
 	return 0
+}
+
+// CheckFetch says whether a member may fetch offsets: 0, or the error code.
+// Classic groups don't ask.
+func (g *Group) CheckFetch(memberID string, epoch int32) int16 {
+	if g.membership == nil {
+		return 0
+	}
+	return g.membership.CheckFetch(memberID, epoch)
 }
 
 // CommitRecords returns the records that store the commits, and the error code
@@ -127,6 +142,8 @@ func (g *Group) CheckDeleteOffsets() int16 {
 	switch {
 	case g.state == Dead:
 		return kerr.GroupIDNotFound.Code
+	case g.Kind() == Share && g.membership.Members() > 0:
+		return kerr.NonEmptyGroup.Code
 	case g.state != Empty && g.protocolType != consumerType:
 		return kerr.NonEmptyGroup.Code
 	}
@@ -136,6 +153,9 @@ func (g *Group) CheckDeleteOffsets() int16 {
 // Subscribed says whether a member consumes the topic. It is true for all
 // topics if the members' subscriptions can't be read.
 func (g *Group) Subscribed(topic string) bool {
+	if g.membership != nil && g.state != Dead {
+		return g.membership.Subscribed(topic)
+	}
 	if g.state == Empty || g.state == Dead {
 		return false
 	}
@@ -183,7 +203,8 @@ func (g *Group) Expired(now time.Time) []Partition {
 		return nil
 	}
 	limit := now.Add(-g.cfg.OffsetsRetention)
-	if g.state == Empty && g.protocolType != "" && g.since.After(limit) {
+	empty := g.Vacant()
+	if empty && g.protocolType != "" && g.since.After(limit) {
 		return nil
 	}
 	var ps []Partition
@@ -191,7 +212,7 @@ func (g *Group) Expired(now time.Time) []Partition {
 		if g.offsets[p].CommittedAt > limit.UnixMilli() || g.Unstable(p) {
 			continue
 		}
-		if g.state == Empty || !g.Subscribed(p.Topic) {
+		if empty || !g.Subscribed(p.Topic) {
 			ps = append(ps, p)
 		}
 	}
@@ -200,7 +221,10 @@ func (g *Group) Expired(now time.Time) []Partition {
 
 // Idle says that nothing is left to remember of the group.
 func (g *Group) Idle() bool {
-	return g.state == Empty && len(g.offsets) == 0 && len(g.open) == 0 && len(g.pending) == 0
+	if g.Kind() == Share {
+		return false // it has a state elsewhere, which only its deletion ends
+	}
+	return g.Vacant() && len(g.offsets) == 0 && len(g.open) == 0 && len(g.pending) == 0
 }
 
 // CheckDelete says whether the group may be deleted: 0, or the error code.
@@ -209,7 +233,9 @@ func (g *Group) CheckDelete() int16 {
 	case Dead:
 		return kerr.GroupIDNotFound.Code
 	case Empty:
-		return 0
+		if g.membership == nil || g.membership.Members() == 0 {
+			return 0
+		}
 	}
 	return kerr.NonEmptyGroup.Code
 }
@@ -217,11 +243,7 @@ func (g *Group) CheckDelete() int16 {
 // Tombstones returns the records that remove every trace of the group. Kill
 // marks it dead once they are stored.
 func (g *Group) Tombstones() []Record {
-	rs := g.DeleteOffsets(g.Mentioned())
-	if g.generation > 0 || g.protocolType != "" {
-		rs = append(rs, Record{Key: groupKey(g.id)})
-	}
-	return rs
+	return append(g.DeleteOffsets(g.Mentioned()), g.Leftovers()...)
 }
 
 // Kill marks the group as removed.

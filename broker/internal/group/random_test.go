@@ -107,7 +107,7 @@ func FuzzRestore(f *testing.F) {
 	f.Add([]byte{0, 9}, []byte{})
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		r := Record{key, value}
-		if _, ok, err := GroupOf(r); ok && err == nil {
+		if _, _, ok, err := GroupOf(r); ok && err == nil {
 			_ = New("g", s.cfg, s.now).Restore(s.now, r, Place{Producer: NoTxn}) // must not panic
 		}
 	})

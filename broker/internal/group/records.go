@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatstream/leat/broker/internal/flex"
 )
 
 // ErrRecord is wrapped by the errors for records of the offsets topic that
@@ -73,35 +75,69 @@ func (g *Group) record(now time.Time) Record {
 	return Record{Key: groupKey(g.id), Value: v.AppendTo(nil)}
 }
 
-// GroupOf returns the group that a record of the offsets topic is about. ok is
-// false for records of a kind this version doesn't know.
-func GroupOf(r Record) (id string, ok bool, err error) {
-	var version kmsg.OffsetCommitKey // both kinds begin with version and group
-	if len(r.Key) < 2 {
-		return "", false, fmt.Errorf("%w: key of %d bytes", ErrRecord, len(r.Key))
+// GroupOf returns the group that a record of the offsets topic is about, and the
+// record's type. ok is false for types that this version doesn't know.
+func GroupOf(r Record) (id string, t RecordType, ok bool, err error) {
+	k, err := ParseKey(r.Key)
+	if err != nil {
+		return "", 0, false, err
 	}
-	switch v := int16(r.Key[0])<<8 | int16(r.Key[1]); v {
-	case 0, 1:
-		if err := version.ReadFrom(r.Key); err != nil {
-			return "", false, fmt.Errorf("%w: offset key: %w", ErrRecord, err)
-		}
-		return version.Group, true, nil
-	case groupKeyVersion:
-		var k kmsg.GroupMetadataKey
-		if err := k.ReadFrom(r.Key); err != nil {
-			return "", false, fmt.Errorf("%w: group key: %w", ErrRecord, err)
-		}
-		return k.Group, true, nil
-	default:
-		return "", false, nil
+	_, ok = k.Type.Kind()
+	return k.Group, k.Type, ok, nil
+}
+
+// Key is the beginning of the key of any record of the offsets topic: of offsets a
+// topic and a partition follow.
+type Key struct {
+	Type  RecordType
+	Group string
+	Item  string // a member's id or a regular expression; "" where there is none
+}
+
+// ParseKey reads a key. Item is read only for types that have one.
+func ParseKey(b []byte) (Key, error) {
+	var k Key
+	err := flex.Decode(b, k.schema)
+	if err != nil {
+		return k, fmt.Errorf("%w: key of %d bytes: %w", ErrRecord, len(b), err)
+	}
+	return k, nil
+}
+
+// Append appends the key's encoding to b.
+func (k Key) Append(b []byte) []byte { return flex.Encode(b, k.schema) }
+
+func (k *Key) schema(c *flex.Coder) {
+	t := int16(k.Type)
+	c.Int16(&t)
+	k.Type = RecordType(t)
+	if _, known := k.Type.Kind(); !known {
+		return
+	}
+	c.OldString(&k.Group)
+	switch k.Type {
+	case ConsumerMember, ConsumerMemberTarget, ConsumerCurrent, ConsumerRegex,
+		ShareMember, ShareMemberTarget, ShareCurrent, StreamsMember, StreamsMemberTarget, StreamsCurrent:
+		c.OldString(&k.Item)
 	}
 }
 
 // Restore applies a record read back from its place in the offsets topic.
 // Sessions of restored members start at now.
 func (g *Group) Restore(now time.Time, r Record, at Place) error {
-	if r.Key[1] == groupKeyVersion {
+	_, t, _, err := GroupOf(r)
+	switch kind, known := t.Kind(); {
+	case err != nil:
+		return err
+	case t == ClassicGroup:
 		return g.restoreGroup(now, r.Value)
+	case !known, t > ClassicGroup && g.Kind() != kind:
+		return nil // the tombstone of what is gone already
+	case t.Ends() && r.Value == nil:
+		g.Become(nil, now)
+		return nil
+	case t > ClassicGroup:
+		return g.membership.Apply(r)
 	}
 	var k kmsg.OffsetCommitKey
 	if err := k.ReadFrom(r.Key); err != nil {
@@ -126,12 +162,13 @@ func (g *Group) Restore(now time.Time, r Record, at Place) error {
 }
 
 func (g *Group) restoreGroup(now time.Time, value []byte) error {
-	offsets, open := g.offsets, g.open
-	*g = *New(g.id, g.cfg, now)
-	g.offsets, g.open = offsets, open
 	if value == nil {
+		if g.membership == nil {
+			g.Become(nil, now)
+		}
 		return nil
 	}
+	g.Become(nil, now)
 	var v kmsg.GroupMetadataValue
 	if err := v.ReadFrom(value); err != nil {
 		return fmt.Errorf("%w: metadata of group %s: %w", ErrRecord, g.id, err)
@@ -162,4 +199,18 @@ func (g *Group) restoreGroup(now time.Time, value []byte) error {
 		g.state = Stable
 	}
 	return nil
+}
+
+// Versioned puts the version before the value of a record of a membership. There
+// is one so far.
+func Versioned(schema func(*flex.Coder)) func(*flex.Coder) {
+	return func(c *flex.Coder) {
+		var version int16
+		c.Int16(&version)
+		if version != 0 {
+			c.Fail(fmt.Errorf("version %d is not known", version))
+			return
+		}
+		schema(c)
+	}
 }

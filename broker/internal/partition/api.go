@@ -2,6 +2,7 @@ package partition
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/leatstream/leat/broker/internal/vfs"
 	"github.com/leatstream/leat/internal/clock"
@@ -37,6 +38,11 @@ type Options struct {
 	// TailBytes is how much of the log's end is kept in memory for reads;
 	// 0 is 1 MiB.
 	TailBytes int
+	// Traffic counts what goes in and out; nil doesn't.
+	Traffic *Traffic
+	// Synced is told how long each sync took, and of its error. It must not
+	// block. nil tells nobody.
+	Synced func(time.Duration, error)
 }
 
 // Origin is who appends.

@@ -44,6 +44,11 @@ func (l *Log) Append(b []byte, a AppendArgs) (Appended, error) {
 		at.LogStart = l.Bounds().LogStart
 		return at, l.wrap(err)
 	}
+	if c.Recompress && a.Origin == Client && h.Attributes.Codec() != c.Compression {
+		if b, err = recompress(b, &h, c); err != nil {
+			return noWhere(), l.wrap(err)
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usable(); err != nil {
@@ -66,6 +71,19 @@ func (l *Log) Append(b []byte, a AppendArgs) (Appended, error) {
 	return l.write(b, &h, c, now)
 }
 
+// recompress compresses a batch as the topic wants it. It may become too large
+// by that.
+func recompress(b []byte, h *batch.Header, c *Config) ([]byte, error) {
+	b, err := batch.Recompress(nil, b, h, c.Compression, c.MaxDecompressedSize)
+	if err != nil {
+		return nil, &batch.Error{Kafka: kerr.CorruptMessage, Message: "the batch can't be compressed as its topic wants it", Cause: err}
+	}
+	if h.Size() > c.MaxMessageBytes {
+		return nil, batch.Errorf(kerr.MessageTooLarge, "the batch has %d bytes once it is compressed with %s, and may have %d", h.Size(), c.Compression, c.MaxMessageBytes)
+	}
+	return b, nil
+}
+
 // refused is what goes with an error about a producer: as in Kafka, the log
 // start is told unless the producer was fenced.
 func (l *Log) refused(err error) Appended {
@@ -79,13 +97,16 @@ func (l *Log) refused(err error) Appended {
 // write appends a batch that is good; l.mu is held.
 func (l *Log) write(b []byte, h *batch.Header, c *Config, now int64) (Appended, error) {
 	if err := l.rollFor(h, c); err != nil {
+		l.trouble = err
 		return noWhere(), err
 	}
 	h.BaseOffset, h.LeaderEpoch = l.end, l.Epoch()
 	batch.Assign(b, h.BaseOffset, h.LeaderEpoch)
 	if err := l.active().Append(b, h); err != nil {
-		return noWhere(), l.storage("the batch could not be written; nothing of it was kept", err)
+		l.trouble = l.storage("the batch could not be written; nothing of it was kept", err)
+		return noWhere(), l.trouble
 	}
+	l.trouble = nil
 	var marker *batch.Marker
 	if h.Attributes.Has(batch.Control) {
 		if m, ok, err := batch.ParseMarker(b); err == nil && ok {
@@ -97,6 +118,7 @@ func (l *Log) write(b []byte, h *batch.Header, c *Config, now int64) (Appended, 
 	l.end = h.NextOffset()
 	l.endBytes += int64(len(b))
 	l.unflushed += int64(h.Count)
+	l.o.Traffic.in(h.Count, len(b))
 	if l.o.Durability == OS {
 		l.advance(l.end, l.endBytes)
 	}

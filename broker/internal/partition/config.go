@@ -1,6 +1,10 @@
 package partition
 
-import "time"
+import (
+	"time"
+
+	"github.com/leatstream/leat/broker/internal/batch"
+)
 
 // Unlimited switches off a limit in a Config.
 const Unlimited = -1
@@ -20,6 +24,8 @@ type Config struct {
 	MinDirtyRatio       float64       // min.cleanable.dirty.ratio
 	FileDeleteDelay     time.Duration // file.delete.delay.ms
 	MaxMessageBytes     int           // max.message.bytes: the largest batch
+	Recompress          bool          // compression.type is not producer
+	Compression         batch.Codec   // then it is this
 	IndexIntervalBytes  int           // index.interval.bytes
 	LogAppendTime       bool          // message.timestamp.type
 	TimestampAfterMax   time.Duration // message.timestamp.after.max.ms, Unlimited

@@ -21,8 +21,10 @@
 // A batch is written to the active segment by one write(2) before Append
 // returns, with the log locked. Should that fail, the file is cut back and the
 // log is as if nothing had happened. Should a sync fail, the log takes nothing
-// more until it is opened again: the kernel may have dropped what it could not
-// write, and would call a second sync a success.
+// more: the kernel may have dropped what it could not write, and would call a
+// second sync a success. With each round of retention it reads back what isn't
+// known to be on the disk, checks it and writes it again; once that succeeds it
+// takes records again.
 //
 // Segments and indexes are Kafka's, so that its tools can read them. Beside
 // them lie

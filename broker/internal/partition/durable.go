@@ -92,13 +92,16 @@ func (l *Log) sync() error {
 	l.newFiles, l.newDir, l.unflushed = false, false, 0
 	l.mu.Unlock()
 
-	err := syncAll(rolled)
-	if err == nil && to != l.synced {
-		err = active.Sync()
-	}
-	if err == nil {
-		err = l.syncNames(files, dir)
-	}
+	err := l.timeSync(func() error {
+		err := syncAll(rolled)
+		if err == nil && to != l.synced {
+			err = active.Sync()
+		}
+		if err == nil {
+			err = l.syncNames(files, dir)
+		}
+		return err
+	})
 
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -72,6 +72,7 @@ type Log struct {
 	idleBytes int64     // endBytes at the last round of retention
 	keptFrom  int64     // recovery point as of the last removal of snapshots
 	failed    error     // a sync failed: nothing more is written
+	trouble   error     // the last write failed; the next one may not
 	closed    bool      // nothing is appended any more
 	released  bool      // nobody waits for anything any more
 }
@@ -107,7 +108,7 @@ func (l *Log) usable() error {
 		return l.storage("the partition is being closed", ErrClosed)
 	}
 	if l.failed != nil {
-		return l.storage("the log stopped after a failed sync; restart the broker once the disk is sound", l.failed)
+		return l.storage("the log stopped after a failed sync; it tries again with each round of retention", l.failed)
 	}
 	return nil
 }

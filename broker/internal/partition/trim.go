@@ -53,6 +53,17 @@ func (l *Log) Retain(now time.Time) (Retained, error) {
 	c := l.config.Load()
 	ms := now.UnixMilli()
 	l.mu.Lock()
+	failed := l.failed != nil
+	l.mu.Unlock()
+	if failed {
+		if err := l.heal(); err != nil {
+			return Retained{}, err
+		}
+		if err := l.sync(); err != nil {
+			return Retained{}, err
+		}
+	}
+	l.mu.Lock()
 	if err := l.usable(); err != nil {
 		l.mu.Unlock()
 		return Retained{}, err
@@ -64,11 +75,19 @@ func (l *Log) Retain(now time.Time) (Retained, error) {
 	if err == nil && due {
 		err = l.flush(rolledSegments)
 	}
-	if err != nil {
+	// A disk that is full lets no index be written, and is the very reason to
+	// delete what may go.
+	l.mu.Lock()
+	broken := l.failed != nil
+	l.mu.Unlock()
+	if broken {
 		return Retained{}, err
 	}
 	r, gone := l.cutStart(c, ms)
 	l.mu.Lock()
+	if err == nil {
+		l.trouble = nil // the next write may succeed
+	}
 	if c.ProducerExpiry > 0 {
 		r.Expired = l.producers.expire(ms - c.ProducerExpiry.Milliseconds())
 	}
@@ -86,7 +105,7 @@ func (l *Log) Retain(now time.Time) (Retained, error) {
 	if len(gone) > 0 {
 		// The files may go only when the log start that needs them no more
 		// is on the disk.
-		err = l.saveCheckpoint()
+		err = errors.Join(err, l.saveCheckpoint())
 	}
 	l.retire(gone, ms, c)
 	return r, errors.Join(err, l.purge(ms))

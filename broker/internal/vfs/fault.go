@@ -167,7 +167,7 @@ func (f *Fault) OpenFile(name string, how How) (File, error) {
 	node := f.mem.files[name]
 	f.mem.mu.Unlock()
 	switch {
-	case node == nil && how != Existing:
+	case node == nil && how != Existing && how != ReadOnly:
 		f.record(name)
 	case node != nil && how == Truncated:
 		f.touch(node, 0, node.length())

@@ -42,7 +42,7 @@ func (m *Mem) OpenFile(name string, how How) (File, error) {
 	}
 	n := m.files[name]
 	if n == nil {
-		if how == Existing || !m.dirs[path.Dir(name)] {
+		if how == Existing || how == ReadOnly || !m.dirs[path.Dir(name)] {
 			return nil, pathError("open", name, fs.ErrNotExist)
 		}
 		n = &memNode{}

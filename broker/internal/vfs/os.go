@@ -45,6 +45,8 @@ func (osFS) OpenFile(path string, how How) (File, error) {
 		flag |= os.O_CREATE
 	case Truncated:
 		flag |= os.O_CREATE | os.O_TRUNC
+	case ReadOnly:
+		flag = os.O_RDONLY
 	}
 	f, err := os.OpenFile(path, flag, fileMode)
 	if err != nil {

@@ -42,6 +42,8 @@ const (
 	CreateIfMissing
 	// Truncated opens an empty file, emptying what was there.
 	Truncated
+	// ReadOnly opens a file that must exist, and need not be writable.
+	ReadOnly
 )
 
 // File is an open file. Its methods are safe for concurrent use, except that
@@ -88,8 +90,13 @@ func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 func Join(elem ...string) string { return path.Join(elem...) }
 
 // ReadFile reads a whole file.
-func ReadFile(fsys FS, name string) ([]byte, error) {
-	f, err := fsys.OpenFile(name, Existing)
+func ReadFile(fsys FS, name string) ([]byte, error) { return readFile(fsys, name, Existing) }
+
+// ReadFileOnly reads a whole file that need not be writable.
+func ReadFileOnly(fsys FS, name string) ([]byte, error) { return readFile(fsys, name, ReadOnly) }
+
+func readFile(fsys FS, name string, how How) ([]byte, error) {
+	f, err := fsys.OpenFile(name, how)
 	if err != nil {
 		return nil, err
 	}

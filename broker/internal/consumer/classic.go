@@ -1,0 +1,391 @@
+package consumer
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatstream/leat/broker/internal/assignor"
+	"github.com/leatstream/leat/broker/internal/group"
+)
+
+// Members that speak the classic protocol may be in the group, while an
+// application goes from one protocol to the other. Nobody of them leads: each joins
+// to tell what it wants and has, which is a heartbeat, and asks by SyncGroup for
+// what it should have. A heartbeat tells it to join again.
+
+// protocolType is that of consumers, in the classic protocol.
+const protocolType = "consumer"
+
+// Join handles a JoinGroup request. The answer doesn't wait for others.
+func (g *Group) Join(env group.Env, call group.Call, r *kmsg.JoinGroupRequest, from group.Client) group.Effects {
+	s := g.begin(env)
+	resp := r.ResponseKind().(*kmsg.JoinGroupResponse)
+	resp.MemberID = r.MemberID
+	if err := s.join(r, resp, from); err != nil {
+		s.e = group.Effects{}
+		resp.ErrorCode, _ = group.Refusal(err)
+		resp.Generation = -1
+		if r.Version < 7 {
+			resp.Protocol = kmsg.StringPtr("")
+		}
+	}
+	s.e.Reply(call, resp)
+	return s.e
+}
+
+func (s *step) join(r *kmsg.JoinGroupRequest, resp *kmsg.JoinGroupResponse, from group.Client) error {
+	g := s.g
+	known := g.members[r.MemberID]
+	switch {
+	case known == nil && len(g.members) >= s.env.MaxMembers:
+		return group.Refuse(kerr.GroupMaxSizeReached, "The consumer group is full.")
+	case r.ProtocolType != protocolType || !g.speaks(r):
+		return group.Refuse(kerr.InconsistentGroupProtocol, "The member's protocols are not supported.")
+	}
+	if r.MemberID == "" {
+		resp.MemberID = s.env.NewID()
+		if r.InstanceID == nil && r.Version >= 4 {
+			return group.Refuse(kerr.MemberIDRequired, "The member must come again with its id.")
+		}
+	}
+	var sub kmsg.ConsumerMemberMetadata
+	if err := sub.ReadFrom(r.Protocols[0].Metadata); err != nil {
+		return group.Refuse(kerr.InconsistentGroupProtocol, "The member's subscription can't be read.")
+	}
+	before, err := s.findClassic(r, resp.MemberID)
+	if err != nil {
+		return err
+	}
+	m := before.clone()
+	m.client, m.instance, m.rack, m.regex, m.assignor = from, r.InstanceID, sub.Rack, "", nil
+	m.topics = slices.Compact(slices.Sorted(slices.Values(sub.Topics)))
+	m.rebalance = time.Duration(r.RebalanceTimeoutMillis) * time.Millisecond
+	m.classic = classicOf(time.Duration(r.SessionTimeoutMillis)*time.Millisecond, r.Protocols)
+	if r.Version < 1 {
+		m.rebalance = m.classic.session
+	}
+	c := unchanged
+	if now := g.members[m.id]; now == nil || !m.sameMetadata(now) || s.replaced[m.id] != "" {
+		s.tell(m)
+		c = change(!m.sameSubscription(before))
+	}
+	s.refresh(c)
+	s.assign()
+	m = s.reconcile(m, s.ownedNow(sub), c)
+	s.keepAlive(m)
+	resp.MemberID, resp.Generation = m.id, m.epoch
+	resp.ProtocolType, resp.Protocol = kmsg.StringPtr(protocolType), &m.classic.protocols[0].name
+	return nil
+}
+
+// findClassic returns the member that sent the request, or a new one.
+func (s *step) findClassic(r *kmsg.JoinGroupRequest, id string) (*member, error) {
+	g := s.g
+	if r.InstanceID != nil {
+		old := g.members[g.static[*r.InstanceID]]
+		switch {
+		case old != nil && r.MemberID == "":
+			return s.replace(old, id), nil
+		case old != nil && old.id != id:
+			return nil, group.Refuse(kerr.FencedInstanceID, "The instance id belongs to another member.")
+		case old == nil && r.MemberID != "":
+			return nil, group.Refuse(kerr.UnknownMemberID, "Nobody has the instance id.")
+		}
+	}
+	if m := g.members[id]; m != nil {
+		return m, nil
+	}
+	return &member{id: id}, nil
+}
+
+// speaks says whether the member has a protocol that all who speak the classic
+// protocol have.
+func (g *Group) speaks(r *kmsg.JoinGroupRequest) bool {
+	return slices.ContainsFunc(r.Protocols, func(p kmsg.JoinGroupRequestProtocol) bool {
+		for _, m := range g.members {
+			if m.classic != nil && m.id != r.MemberID && !m.classic.has(p.Name) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func (c *classic) has(name string) bool {
+	return slices.ContainsFunc(c.protocols, func(p protocol) bool { return p.name == name })
+}
+
+func classicOf(session time.Duration, protocols []kmsg.JoinGroupRequestProtocol) *classic {
+	c := &classic{session: session}
+	for _, p := range protocols {
+		c.protocols = append(c.protocols, protocol{p.Name, p.Metadata})
+	}
+	return c
+}
+
+// ownedNow is what a subscription says that its member has. Members that give all
+// back before they join have nothing.
+func (s *step) ownedNow(sub kmsg.ConsumerMemberMetadata) assignor.Assignment {
+	a := assignor.Assignment{}
+	for _, o := range sub.OwnedPartitions {
+		if t, ok := s.env.Topics.Topic(o.Topic); ok {
+			a[t.ID] = append(a[t.ID], o.Partitions...)
+		}
+	}
+	return a
+}
+
+// speaker finds the member of a request of the classic protocol.
+func (g *Group) speaker(id string, instance *string, generation int32) (*member, int16) {
+	if instance != nil {
+		current, ok := g.static[*instance]
+		switch {
+		case !ok:
+			return nil, kerr.UnknownMemberID.Code
+		case current != id:
+			return nil, kerr.FencedInstanceID.Code
+		}
+	}
+	m := g.members[id]
+	switch {
+	case m == nil || m.classic == nil:
+		return nil, kerr.UnknownMemberID.Code
+	case m.epoch != generation:
+		return nil, kerr.IllegalGeneration.Code
+	}
+	return m, 0
+}
+
+// Sync handles a SyncGroup request: the member asks what it should have.
+func (g *Group) Sync(env group.Env, call group.Call, r *kmsg.SyncGroupRequest) group.Effects {
+	var e group.Effects
+	resp := r.ResponseKind().(*kmsg.SyncGroupResponse)
+	resp.MemberAssignment = []byte{}
+	m, code := g.speaker(r.MemberID, r.InstanceID, r.Generation)
+	switch {
+	case code != 0:
+	case r.Version >= 5 && (r.ProtocolType == nil || *r.ProtocolType != protocolType || r.Protocol == nil || !m.classic.has(*r.Protocol)):
+		code = kerr.InconsistentGroupProtocol.Code
+	case m.epoch < g.targetAt && m.phase != revoking:
+		code = kerr.RebalanceInProgress.Code
+	default:
+		ss := g.session(m.id)
+		ss.expires, ss.revokeBy = env.Now.Add(m.classic.session), time.Time{}
+		resp.ProtocolType, resp.Protocol = kmsg.StringPtr(protocolType), &m.classic.protocols[0].name
+		resp.MemberAssignment = m.encoded(env.Topics)
+	}
+	resp.ErrorCode = code
+	e.Reply(call, resp)
+	return e
+}
+
+// encoded is what the member has, as members of classic groups read it.
+func (m *member) encoded(topics group.Topics) []byte {
+	var sub kmsg.ConsumerMemberMetadata
+	a := kmsg.NewConsumerMemberAssignment()
+	if sub.ReadFrom(m.classic.protocols[0].metadata) == nil {
+		a.Version = min(sub.Version, 1)
+	}
+	for _, t := range m.assigned.topics() {
+		if known, ok := topics.TopicByID(t.id); ok {
+			a.Topics = append(a.Topics, kmsg.ConsumerMemberAssignmentTopic{Topic: known.Name, Partitions: t.partitions})
+		}
+	}
+	return a.AppendTo(nil)
+}
+
+// Beat handles a Heartbeat request, and tells the member when it has to join.
+func (g *Group) Beat(env group.Env, call group.Call, r *kmsg.HeartbeatRequest) group.Effects {
+	var e group.Effects
+	resp := r.ResponseKind().(*kmsg.HeartbeatResponse)
+	m, code := g.speaker(r.MemberID, r.InstanceID, r.Generation)
+	if code == 0 {
+		ss := g.session(m.id)
+		ss.expires = env.Now.Add(m.classic.session)
+		if g.shouldJoin(env, m) {
+			code = kerr.RebalanceInProgress.Code
+			if ss.revokeBy.IsZero() {
+				ss.revokeBy = env.Now.Add(m.rebalance)
+			}
+		}
+	}
+	resp.ErrorCode = code
+	e.Reply(call, resp)
+	return e
+}
+
+// shouldJoin says whether something waits for the member, or the group for it: a
+// new target, partitions that it has to give back, or that have become free.
+func (g *Group) shouldJoin(env group.Env, m *member) bool {
+	switch {
+	case m.epoch < g.targetAt, m.phase == revoking, g.epoch > g.targetAt && g.begin(env).due():
+		return true
+	case m.phase != releasing:
+		return false
+	}
+	for id, ps := range g.targets[m.id] {
+		for _, p := range ps {
+			if !m.assigned.has(id, p) && g.owners[partition{id, p}] != "" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Leave handles a LeaveGroup request: a member of the classic protocol leaves, or
+// an administrator removes members of either.
+func (g *Group) Leave(env group.Env, call group.Call, r *kmsg.LeaveGroupRequest) group.Effects {
+	s := g.begin(env)
+	resp := r.ResponseKind().(*kmsg.LeaveGroupResponse)
+	members := r.Members
+	if r.Version < 3 {
+		members = []kmsg.LeaveGroupRequestMember{{MemberID: r.MemberID}}
+	}
+	var gone []string
+	for _, lm := range members {
+		id, code := g.leaver(lm)
+		if code == 0 && !slices.Contains(gone, id) {
+			gone = append(gone, id)
+		}
+		if r.Version < 3 {
+			resp.ErrorCode = code
+			continue
+		}
+		rm := kmsg.NewLeaveGroupResponseMember()
+		rm.MemberID, rm.InstanceID, rm.ErrorCode = lm.MemberID, lm.InstanceID, code
+		resp.Members = append(resp.Members, rm)
+	}
+	if len(gone) > 0 {
+		s.fence(gone...)
+	}
+	s.e.Reply(call, resp)
+	return s.e
+}
+
+// leaver finds who is to be removed.
+func (g *Group) leaver(lm kmsg.LeaveGroupRequestMember) (string, int16) {
+	id := lm.MemberID
+	if lm.InstanceID != nil {
+		current, ok := g.static[*lm.InstanceID]
+		switch {
+		case !ok:
+			return "", kerr.UnknownMemberID.Code
+		case id != "" && id != current:
+			return "", kerr.FencedInstanceID.Code
+		}
+		id = current
+	}
+	if g.members[id] == nil {
+		return "", kerr.UnknownMemberID.Code
+	}
+	return id, 0
+}
+
+// Upgrade makes a membership of a classic group of consumers with members, and the
+// records that it takes. Nobody has to give anything back for it.
+func Upgrade(env group.Env, g *group.Group) (*Group, []group.Record, error) {
+	cannot := func(why string) error {
+		return group.Refuse(kerr.GroupIDNotFound, fmt.Sprintf("Cannot upgrade classic group %s to consumer group because %s.", g.ID(), why))
+	}
+	switch {
+	case !env.Migration.Upgrade:
+		return nil, nil, cannot("the migration policy doesn't allow it")
+	case g.ProtocolType() != protocolType:
+		return nil, nil, cannot("the group does not use the consumer embedded protocol")
+	}
+	s := New(g.ID()).begin(env)
+	s.epoch, s.targets = g.Generation(), map[string]assignor.Assignment{}
+	for _, cm := range g.ClassicMembers() {
+		m, err := upgraded(env, g, cm)
+		if err != nil {
+			return nil, nil, cannot("the embedded consumer protocol is malformed")
+		}
+		s.tell(m)
+		s.give(m)
+		s.add(s.g.record(group.ConsumerMemberTarget, m.id, targetSchema(m.assigned.partitions())))
+	}
+	v, t := groupValue{epoch: s.epoch}, targetValue{epoch: s.epoch}
+	s.add(s.g.record(group.ConsumerGroup, "", v.schema), s.g.record(group.ConsumerTarget, "", t.schema))
+	for _, r := range s.e.Records {
+		if err := s.g.Apply(r); err != nil {
+			return nil, nil, err
+		}
+	}
+	s.g.Resume(env)
+	return s.g, s.e.Records, nil
+}
+
+// upgraded is a member of a classic group as one of a consumer group.
+func upgraded(env group.Env, g *group.Group, cm group.ClassicMember) (*member, error) {
+	var sub kmsg.ConsumerMemberMetadata
+	var a kmsg.ConsumerMemberAssignment
+	m := &member{
+		id: cm.ID, instance: cm.Instance, client: cm.Client, rebalance: cm.Rebalance, classic: classicOf(cm.Session, cm.Protocols),
+		epoch: g.Generation(), previous: g.Generation(), assigned: owned{},
+	}
+	at := max(0, slices.IndexFunc(cm.Protocols, func(p kmsg.JoinGroupRequestProtocol) bool { return p.Name == g.Protocol() }))
+	if len(cm.Protocols) == 0 {
+		return nil, group.ErrRecord
+	}
+	if err := sub.ReadFrom(cm.Protocols[at].Metadata); err != nil {
+		return nil, err
+	}
+	if len(cm.Assignment) > 0 {
+		if err := a.ReadFrom(cm.Assignment); err != nil {
+			return nil, err
+		}
+	}
+	m.rack, m.topics = sub.Rack, slices.Compact(slices.Sorted(slices.Values(sub.Topics)))
+	for _, t := range a.Topics {
+		if known, ok := env.Topics.Topic(t.Topic); ok {
+			for _, p := range t.Partitions {
+				m.assigned.add(known.ID, p, m.epoch)
+			}
+		}
+	}
+	return m, nil
+}
+
+// downgrade makes a classic group of a group when all who remain speak the classic
+// protocol. It reports whether it did.
+func (s *step) downgrade(gone []string) bool {
+	left := s.all()
+	spoke := slices.ContainsFunc(gone, func(id string) bool { m := s.g.members[id]; return m != nil && m.classic == nil })
+	if !s.env.Migration.Downgrade || len(left) == 0 || !spoke {
+		return false
+	}
+	name := ""
+	for i, m := range left {
+		if m.classic == nil {
+			return false
+		}
+		if i > 0 {
+			continue
+		}
+		for _, p := range m.classic.protocols {
+			if name == "" && !slices.ContainsFunc(left, func(o *member) bool { return o.classic == nil || !o.classic.has(p.name) }) {
+				name = p.name
+			}
+		}
+	}
+	if name == "" {
+		return false
+	}
+	var members []group.ClassicMember
+	for _, m := range left {
+		cm := group.ClassicMember{ID: m.id, Instance: m.instance, Client: m.client, Session: m.classic.session, Rebalance: m.rebalance, Assignment: m.encoded(s.env.Topics)}
+		for _, p := range m.classic.protocols {
+			cm.Protocols = append(cm.Protocols, kmsg.JoinGroupRequestProtocol{Name: p.name, Metadata: p.metadata})
+		}
+		members = append(members, cm)
+	}
+	s.add(s.g.Tombstones()...)
+	s.add(group.ClassicRecord(s.g.id, s.env.Now, s.epoch, name, members))
+	s.e.Rebalance = true
+	return true
+}

@@ -1,0 +1,68 @@
+package consumer
+
+import (
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/leatstream/leat/broker/internal/group"
+)
+
+// CheckCommit says whether by may commit offsets of the partitions. A member may
+// with its epoch, and with an earlier one for partitions that it has had since.
+func (g *Group) CheckCommit(env group.Env, by group.Committer, ps []group.Commit) int16 {
+	if by.Generation < 0 && (len(g.members) == 0 || by.InTxn && by.MemberID == "" && by.InstanceID == nil) {
+		return 0
+	}
+	m := g.members[by.MemberID]
+	switch {
+	case m == nil:
+		return kerr.UnknownMemberID.Code
+	case m.classic != nil:
+		if by.Generation != m.epoch {
+			return kerr.IllegalGeneration.Code
+		}
+		return 0
+	case !by.KnowsEpochs && !by.InTxn:
+		return kerr.UnsupportedVersion.Code
+	case by.Generation == m.epoch:
+		return 0
+	case by.Generation < 0 || by.Generation > m.epoch:
+		return stale(by)
+	}
+	for _, p := range ps {
+		t, ok := env.Topics.Topic(p.Topic)
+		epoch, has := m.assigned[t.ID][p.Partition.Partition]
+		if !has {
+			epoch, has = m.pending[t.ID][p.Partition.Partition]
+		}
+		if !ok || !has || by.Generation < epoch {
+			return stale(by)
+		}
+	}
+	return 0
+}
+
+// stale is the code for an epoch that is not the member's. The request for
+// transactions has one of its own.
+func stale(by group.Committer) int16 {
+	if by.InTxn {
+		return kerr.IllegalGeneration.Code
+	}
+	return kerr.StaleMemberEpoch.Code
+}
+
+// CheckFetch says whether a member may fetch offsets.
+func (g *Group) CheckFetch(memberID string, epoch int32) int16 {
+	if memberID == "" && epoch < 0 {
+		return 0
+	}
+	m := g.members[memberID]
+	switch {
+	case m == nil:
+		return kerr.UnknownMemberID.Code
+	case m.epoch == epoch:
+		return 0
+	case m.classic != nil:
+		return kerr.IllegalGeneration.Code
+	}
+	return kerr.StaleMemberEpoch.Code
+}

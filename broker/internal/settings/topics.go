@@ -1,0 +1,40 @@
+package settings
+
+import "github.com/twmb/franz-go/pkg/kmsg"
+
+// Topics are the configs of topics that Kafka 4.3 knows, by name.
+var Topics = []Def{
+	{Name: "cleanup.policy", Type: kmsg.ConfigTypeList, Default: "delete", Broker: []Synonym{{Name: "log.cleanup.policy"}}, Valid: []string{"delete", "compact"}},
+	{Name: "compression.gzip.level", Type: kmsg.ConfigTypeInt, Default: "-1", Broker: []Synonym{{Name: "compression.gzip.level"}}, Min: -1, Max: 9},
+	{Name: "compression.lz4.level", Type: kmsg.ConfigTypeInt, Default: "9", Broker: []Synonym{{Name: "compression.lz4.level"}}, Min: 1, Max: 17},
+	{Name: "compression.type", Type: kmsg.ConfigTypeString, Default: "producer", Broker: []Synonym{{Name: "compression.type"}}, Valid: []string{"uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"}},
+	{Name: "compression.zstd.level", Type: kmsg.ConfigTypeInt, Default: "3", Broker: []Synonym{{Name: "compression.zstd.level"}}, Min: -131072, Max: 22},
+	{Name: "delete.retention.ms", Type: kmsg.ConfigTypeLong, Default: "86400000", Broker: []Synonym{{Name: "log.cleaner.delete.retention.ms"}}},
+	{Name: "file.delete.delay.ms", Type: kmsg.ConfigTypeLong, Default: "60000", Broker: []Synonym{{Name: "log.segment.delete.delay.ms"}}},
+	{Name: "flush.messages", Type: kmsg.ConfigTypeLong, Default: "9223372036854775807", Broker: []Synonym{{Name: "log.flush.interval.messages"}}, Min: 1},
+	{Name: "flush.ms", Type: kmsg.ConfigTypeLong, Default: "9223372036854775807", Broker: []Synonym{{Name: "log.flush.interval.ms"}, {Name: "log.flush.scheduler.interval.ms"}}},
+	{Name: "follower.replication.throttled.replicas", Type: kmsg.ConfigTypeList, Default: "", Effect: Meaningless},
+	{Name: "index.interval.bytes", Type: kmsg.ConfigTypeInt, Default: "4096", Broker: []Synonym{{Name: "log.index.interval.bytes"}}},
+	{Name: "leader.replication.throttled.replicas", Type: kmsg.ConfigTypeList, Default: "", Effect: Meaningless},
+	{Name: "local.retention.bytes", Type: kmsg.ConfigTypeLong, Default: "-2", Broker: []Synonym{{Name: "log.local.retention.bytes"}}, Min: -2, Effect: Meaningless},
+	{Name: "local.retention.ms", Type: kmsg.ConfigTypeLong, Default: "-2", Broker: []Synonym{{Name: "log.local.retention.ms"}}, Min: -2, Effect: Meaningless},
+	{Name: "max.compaction.lag.ms", Type: kmsg.ConfigTypeLong, Default: "9223372036854775807", Broker: []Synonym{{Name: "log.cleaner.max.compaction.lag.ms"}}, Min: 1},
+	{Name: "max.message.bytes", Type: kmsg.ConfigTypeInt, Default: "1048588", Broker: []Synonym{{Name: "message.max.bytes"}}},
+	{Name: "message.timestamp.after.max.ms", Type: kmsg.ConfigTypeLong, Default: "3600000", Broker: []Synonym{{Name: "log.message.timestamp.after.max.ms"}}},
+	{Name: "message.timestamp.before.max.ms", Type: kmsg.ConfigTypeLong, Default: "9223372036854775807", Broker: []Synonym{{Name: "log.message.timestamp.before.max.ms"}}},
+	{Name: "message.timestamp.type", Type: kmsg.ConfigTypeString, Default: "CreateTime", Broker: []Synonym{{Name: "log.message.timestamp.type"}}, Valid: []string{"CreateTime", "LogAppendTime"}},
+	{Name: "min.cleanable.dirty.ratio", Type: kmsg.ConfigTypeDouble, Default: "0.5", Broker: []Synonym{{Name: "log.cleaner.min.cleanable.ratio"}}, Max: 1},
+	{Name: "min.compaction.lag.ms", Type: kmsg.ConfigTypeLong, Default: "0", Broker: []Synonym{{Name: "log.cleaner.min.compaction.lag.ms"}}},
+	{Name: "min.insync.replicas", Type: kmsg.ConfigTypeInt, Default: "1", Broker: []Synonym{{Name: "min.insync.replicas"}}, Min: 1, Effect: Meaningless},
+	{Name: "preallocate", Type: kmsg.ConfigTypeBoolean, Default: "false", Broker: []Synonym{{Name: "log.preallocate"}}, Effect: Meaningless},
+	{Name: "remote.log.copy.disable", Type: kmsg.ConfigTypeBoolean, Default: "false", Effect: Meaningless},
+	{Name: "remote.log.delete.on.disable", Type: kmsg.ConfigTypeBoolean, Default: "false", Effect: Meaningless},
+	{Name: "remote.storage.enable", Type: kmsg.ConfigTypeBoolean, Default: "false", Effect: Meaningless},
+	{Name: "retention.bytes", Type: kmsg.ConfigTypeLong, Default: "-1", Broker: []Synonym{{Name: "log.retention.bytes"}}, Min: -1},
+	{Name: "retention.ms", Type: kmsg.ConfigTypeLong, Default: "604800000", Broker: []Synonym{{Name: "log.retention.ms"}, {Name: "log.retention.minutes", Unit: 60_000}, {Name: "log.retention.hours", Unit: 3_600_000}}, Min: -1},
+	{Name: "segment.bytes", Type: kmsg.ConfigTypeInt, Default: "1073741824", Broker: []Synonym{{Name: "log.segment.bytes"}}, Min: 14},
+	{Name: "segment.index.bytes", Type: kmsg.ConfigTypeInt, Default: "10485760", Broker: []Synonym{{Name: "log.index.size.max.bytes"}}, Min: 4, Effect: Meaningless},
+	{Name: "segment.jitter.ms", Type: kmsg.ConfigTypeLong, Default: "0", Broker: []Synonym{{Name: "log.roll.jitter.ms"}, {Name: "log.roll.jitter.hours", Unit: 3_600_000}}, Effect: Meaningless},
+	{Name: "segment.ms", Type: kmsg.ConfigTypeLong, Default: "604800000", Broker: []Synonym{{Name: "log.roll.ms"}, {Name: "log.roll.hours", Unit: 3_600_000}}, Min: 1},
+	{Name: "unclean.leader.election.enable", Type: kmsg.ConfigTypeBoolean, Default: "false", Broker: []Synonym{{Name: "unclean.leader.election.enable"}}, Effect: Meaningless},
+}

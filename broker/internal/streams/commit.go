@@ -1,0 +1,64 @@
+package streams
+
+import (
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/leatstream/leat/broker/internal/group"
+)
+
+// CheckCommit says whether by may commit offsets of the partitions. A member may
+// with its epoch, and with an earlier one for partitions of active tasks that it
+// has had since.
+func (g *Group) CheckCommit(_ group.Env, by group.Committer, ps []group.Commit) int16 {
+	if by.Generation < 0 && (len(g.members) == 0 || by.InTxn && by.MemberID == "" && by.InstanceID == nil) {
+		return 0
+	}
+	m := g.members[by.MemberID]
+	stale := kerr.StaleMemberEpoch.Code
+	if by.InTxn {
+		stale = kerr.IllegalGeneration.Code // the only one that the request knows
+	}
+	switch {
+	case m == nil:
+		return kerr.UnknownMemberID.Code
+	case !by.KnowsEpochs && !by.InTxn:
+		return kerr.UnsupportedVersion.Code
+	case by.Generation == m.epoch:
+		return 0
+	case by.Generation < 0 || by.Generation > m.epoch || g.topology == nil:
+		return stale
+	}
+	for _, p := range ps {
+		if epoch, ok := g.since(m, p.Partition); !ok || by.Generation < epoch {
+			return stale
+		}
+	}
+	return 0
+}
+
+// since is the epoch at which a member got the active task that reads a partition.
+func (g *Group) since(m *member, p group.Partition) (epoch int32, ok bool) {
+	for _, s := range g.topology.subs {
+		if epoch, ok = m.since[s.name][p.Partition]; ok && slices.Contains(s.inputs(), p.Topic) {
+			return epoch, true
+		}
+	}
+	return 0, false
+}
+
+// CheckFetch says whether a member may fetch offsets.
+func (g *Group) CheckFetch(memberID string, epoch int32) int16 {
+	if memberID == "" && epoch < 0 {
+		return 0
+	}
+	m := g.members[memberID]
+	switch {
+	case m == nil:
+		return kerr.UnknownMemberID.Code
+	case m.epoch != epoch:
+		return kerr.StaleMemberEpoch.Code
+	}
+	return 0
+}
