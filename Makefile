@@ -13,8 +13,10 @@ BENCH     ?= .
 BENCHTIME ?= 1s
 FUZZTIME  ?= 10s
 SOAK      ?= 10m
+ON        ?= leat
+CLIENTS   ?=
 
-.PHONY: build run test race lint bench fuzz soak kafka clean
+.PHONY: build run test race lint bench fuzz soak kafka clients clean
 
 # Binaries of cmd/ into bin/.
 build:
@@ -71,6 +73,12 @@ soak:
 # for it. It needs Java 17 and Maven.
 kafka:
 	integration/kafka/test.sh
+
+# What users of other clients do (Java, librdkafka, Python, JavaScript, Go), against
+# the broker; ON=kafka against a real Kafka, ON=both against both. CLIENTS="kcat java"
+# for some. What a client needs is fetched once; what isn't there is left out.
+clients:
+	integration/clients/run.sh $(ON) $(CLIENTS)
 
 # What these targets have made; stored records (data/) stay.
 clean:

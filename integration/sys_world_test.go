@@ -33,6 +33,7 @@ type world struct {
 	partitions int
 	topo       *stream.Topology
 	log        *slog.Logger
+	faults     *broker.Faults // of the broker; nil is none
 
 	mu     sync.Mutex
 	broker *broker.Broker // nil while it is down
@@ -99,7 +100,7 @@ func (w *world) create() {
 // up starts the broker, on the data that it had.
 func (w *world) up() {
 	w.t.Helper()
-	b, err := broker.Start(broker.Config{Dir: w.dir, Listen: w.addr, DisableAutoCreate: true, Logger: w.log})
+	b, err := broker.Start(broker.Config{Dir: w.dir, Listen: w.addr, DisableAutoCreate: true, Logger: w.log, Faults: w.faults})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -19,6 +19,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := newRoot().ExecuteContext(ctx); err != nil {
+		if code, ok := errors.AsType[exitError](err); ok {
+			stop()
+			os.Exit(code.code)
+		}
 		fmt.Fprintln(os.Stderr, "leat: "+oneLine(err))
 		stop()
 		os.Exit(1)
@@ -41,7 +45,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
 	})
-	root.AddCommand(newBroker(), newDLQ(), newPing(), newVersion())
+	root.AddCommand(newBroker(), newCheck(), newDLQ(), newMirror(), newPing(), newVersion())
 	return root
 }
 

@@ -62,8 +62,8 @@ func (f *securityFlags) add(fl *pflag.FlagSet) {
 
 // apply puts the flags into a configuration. Without --listen the listeners
 // given are all there are.
-func (f *securityFlags) apply(c *broker.Config, listen bool) error {
-	if len(f.listeners) > 0 && !listen {
+func (f *securityFlags) apply(c *broker.Config, fl *pflag.FlagSet) error {
+	if len(f.listeners) > 0 && !fl.Changed("listen") {
 		c.Listen = ""
 		if c.Advertise != "" {
 			return errors.New("--advertise is for --listen; with --listener it follows the address, after a comma")
@@ -94,11 +94,22 @@ func (f *securityFlags) apply(c *broker.Config, listen bool) error {
 	if f.authorize || len(f.superUsers) > 0 {
 		c.Authorizer = &broker.Authorizer{SuperUsers: f.superUsers, AllowIfNoACL: f.allowIfNone}
 	}
-	c.MaxSession = f.maxSession
-	c.Limits.Connections, c.Limits.ConnectionsPerIP = f.connections, f.perIP
-	c.Limits.RequestBytes, c.Limits.QueuedBytes, c.Limits.InFlight = f.requestBytes, f.queuedBytes, f.inFlight
-	c.Limits.IdleTimeout, c.Limits.LoginTimeout = f.idleTimeout, f.loginTimeout
+	c.MaxSession = f.maxSession // 0 is also what it means not to set it
+	changed(fl, "max-connections", &c.Limits.Connections, f.connections)
+	changed(fl, "max-connections-per-ip", &c.Limits.ConnectionsPerIP, f.perIP)
+	changed(fl, "max-request-bytes", &c.Limits.RequestBytes, f.requestBytes)
+	changed(fl, "max-queued-bytes", &c.Limits.QueuedBytes, f.queuedBytes)
+	changed(fl, "max-in-flight", &c.Limits.InFlight, f.inFlight)
+	changed(fl, "idle-timeout", &c.Limits.IdleTimeout, f.idleTimeout)
+	changed(fl, "login-timeout", &c.Limits.LoginTimeout, f.loginTimeout)
 	return nil
+}
+
+// changed copies a flag's value into a field if the flag was given.
+func changed[T any](fl *pflag.FlagSet, name string, field *T, value T) {
+	if fl.Changed(name) {
+		*field = value
+	}
 }
 
 // listener reads [NAME=]PROTOCOL://HOST:PORT[,ADVERTISED].

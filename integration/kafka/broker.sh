@@ -44,6 +44,8 @@ common() {
 	echo "offsets.topic.replication.factor=1"
 	echo "transaction.state.log.replication.factor=1"
 	echo "transaction.state.log.min.isr=1"
+	echo "share.coordinator.state.topic.replication.factor=1"
+	echo "share.coordinator.state.topic.min.isr=1"
 	# Nobody waits for a second member in a test.
 	echo "group.initial.rebalance.delay.ms=0"
 }
