@@ -265,3 +265,17 @@ func TestPolicy(t *testing.T) {
 		}
 	}
 }
+
+// A module inside of the repository has its own dependencies, and its own rules.
+func TestLoad_Modules(t *testing.T) {
+	tree, err := Load(fstest.MapFS{
+		"go.mod": {Data: []byte("module m\n")}, "a/a.go": {Data: []byte("package a\n")},
+		"b/go.mod": {Data: []byte("module b\n")}, "b/c/c.go": {Data: []byte("not Go")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tree.Go) != 1 || tree.Go[0].Path != "a/a.go" {
+		t.Errorf("loaded %d files, want only a/a.go", len(tree.Go))
+	}
+}
