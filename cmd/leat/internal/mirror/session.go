@@ -225,7 +225,14 @@ func (s *session) produce(ctx context.Context, records []*kgo.Record) error {
 	if err := s.target.Flush(ctx); err != nil {
 		return err
 	}
-	return first
+	if first != nil {
+		return first
+	}
+	// The first records of a topic may have arrived while the library is still
+	// noting the topic. To end the transaction then would be to abort it, without an
+	// error, since nothing seems to be in it. This aborts nothing, as nothing is
+	// buffered, but waits for the lock under which topics are noted.
+	return s.target.AbortBufferedRecords(ctx)
 }
 
 // atEnd reports whether all partitions have come to their ends.
