@@ -92,7 +92,7 @@ func TestVirtualTime_Transactions(t *testing.T) {
 			if err := p.ProduceSync(w.Context(), kgo.StringRecord(value)).FirstErr(); err != nil {
 				w.Fatal(err)
 			}
-			if err := p.EndTransaction(w.Context(), end); err != nil {
+			if err := endTxn(p, w.Context(), end); err != nil {
 				w.Fatal(err)
 			}
 		}
@@ -119,7 +119,7 @@ func TestVirtualTime_Transactions(t *testing.T) {
 		if !slices.Equal(got, []string{"yes after 0s"}) {
 			w.Errorf("read %v", got)
 		}
-		err := p.EndTransaction(w.Context(), kgo.TryCommit)
+		err := endTxn(p, w.Context(), kgo.TryCommit)
 		if !errors.Is(err, kerr.InvalidProducerEpoch) && !errors.Is(err, kerr.InvalidTxnState) && !errors.Is(err, kerr.ProducerFenced) {
 			w.Errorf("the end of a transaction that the broker has aborted: %v", err)
 		}

@@ -33,7 +33,7 @@ func filled(t *testing.T) vfs.FS {
 		for range 20 {
 			produce(t, c, "t", strings.Repeat(fmt.Sprint(i), 100))
 		}
-		if err := c.EndTransaction(timeout(t), commit); err != nil {
+		if err := endTxn(c, timeout(t), commit); err != nil {
 			t.Fatal(err)
 		}
 	}

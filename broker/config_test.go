@@ -131,7 +131,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	produce(t, c, "t", "v")
-	if err := c.EndTransaction(timeout(t), kgo.TryCommit); err != nil {
+	if err := endTxn(c, timeout(t), kgo.TryCommit); err != nil {
 		t.Fatal(err)
 	}
 	consume(t, c, 1)

@@ -239,7 +239,7 @@ func TestShareGroup_ReadCommitted(t *testing.T) {
 		} else {
 			want = append(want, fmt.Sprint("v", i))
 		}
-		if err := p.EndTransaction(timeout(t), end); err != nil {
+		if err := endTxn(p, timeout(t), end); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -72,7 +72,7 @@ func TestTransactions(t *testing.T) {
 				values := numbers(fmt.Sprint(i, "-"), 5)
 				produce(t, p, "t", values...)
 				end := kgo.TransactionEndTry(i%3 != 0)
-				if err := p.EndTransaction(timeout(t), end); err != nil {
+				if err := endTxn(p, timeout(t), end); err != nil {
 					t.Fatalf("transaction %d: %v", i, err)
 				}
 				if end == kgo.TryCommit {
@@ -265,7 +265,7 @@ func TestTransactions_Restart(t *testing.T) {
 	// The marker can't be written, but the decision can.
 	onTopic := func(path string) bool { return strings.Contains(path, "/decided-0/") }
 	repair := fs.Inject(vfs.Rule{Ops: vfs.OpWrite, Path: onTopic, Err: syscall.EIO})
-	if err := decided.EndTransaction(timeout(t), kgo.TryCommit); err != nil {
+	if err := endTxn(decided, timeout(t), kgo.TryCommit); err != nil {
 		t.Fatal(err)
 	}
 	stable := func(topic string) int64 { return b.catalog.Image().Topic(topic).Logs[0].Bounds().LastStable }
@@ -292,7 +292,7 @@ func TestTransactions_Restart(t *testing.T) {
 		t.Fatal(err)
 	}
 	produce(t, next, "open", "w")
-	if err := next.EndTransaction(timeout(t), kgo.TryCommit); err != nil {
+	if err := endTxn(next, timeout(t), kgo.TryCommit); err != nil {
 		t.Fatal(err)
 	}
 	if got := committed(t, b, "open"); !slices.Equal(got, []string{"w"}) {
@@ -318,7 +318,7 @@ func TestTransactions_Fenced(t *testing.T) {
 	if err := cs[0].EndTransaction(timeout(t), kgo.TryCommit); !errors.Is(err, kerr.ProducerFenced) && !errors.Is(err, kerr.InvalidProducerEpoch) {
 		t.Errorf("the old one commits: %v", err)
 	}
-	if err := cs[1].EndTransaction(timeout(t), kgo.TryCommit); err != nil {
+	if err := endTxn(cs[1], timeout(t), kgo.TryCommit); err != nil {
 		t.Error(err)
 	}
 	if got := committed(t, b, "t"); !slices.Equal(got, []string{"v1"}) {
@@ -410,4 +410,15 @@ func TestTransactions_Admin(t *testing.T) {
 			t.Errorf("%+v", bounds)
 		}
 	}
+}
+
+// endTxn ends a transaction whose records are written. The library may acknowledge
+// the first records of a topic before it has noted the topic, and would then take
+// the transaction for empty and abort it without an error; AbortBufferedRecords,
+// with nothing buffered, waits until it is noted.
+func endTxn(c *kgo.Client, ctx context.Context, how kgo.TransactionEndTry) error {
+	if err := c.AbortBufferedRecords(ctx); err != nil {
+		return err
+	}
+	return c.EndTransaction(ctx, how)
 }

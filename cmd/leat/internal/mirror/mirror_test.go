@@ -288,7 +288,7 @@ func writeTransactions(ctx context.Context, c *cluster, seed uint64) {
 			err = k.ProduceSync(bg, numbered("t", i, i+20)...).FirstErr()
 		}
 		if err == nil {
-			err = k.EndTransaction(bg, kgo.TransactionEndTry(rng.IntN(3) > 0))
+			err = endTxn(k, bg, kgo.TransactionEndTry(rng.IntN(3) > 0))
 		}
 		if err != nil {
 			c.t.Error(err)
@@ -432,4 +432,12 @@ func TestMirror_LostRecords(t *testing.T) {
 			t.Errorf("a topic that was made anew: %v", err)
 		}
 	})
+}
+
+// endTxn ends a transaction whose records are written; see session.produce.
+func endTxn(c *kgo.Client, ctx context.Context, how kgo.TransactionEndTry) error {
+	if err := c.AbortBufferedRecords(ctx); err != nil {
+		return err
+	}
+	return c.EndTransaction(ctx, how)
 }
