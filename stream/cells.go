@@ -47,10 +47,16 @@ func (a cellAggregation[K, A]) build(b *dsl.Builder) *dsl.TableDef[window.Key[K]
 		}
 		// Kafka Streams' joins see what a table has, told yet or not.
 		return func(k window.Key[K], _ dsl.View) (dsl.Row[A], error) {
-			if a.endOf != nil {
-				k.EndMS = a.endOf(k.StartMS)
+			if d.Find != nil {
+				k = d.Find(k)
 			}
 			return lookup(k, dsl.Latest)
+		}
+	}
+	if b.LikeKafka && a.endOf != nil {
+		d.Find = func(k window.Key[K]) window.Key[K] {
+			k.EndMS = a.endOf(k.StartMS)
+			return k
 		}
 	}
 	d.Node = b.Add(topology.Node{

@@ -1,6 +1,9 @@
 package main
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // feeds is what an operator gets of a node. Kafka's topology.optimization=all puts
 // one repartition topic right behind an operator that changes keys, in place of
@@ -21,7 +24,7 @@ func (b *builder) feeds(id string, op *operator) (any, bool) {
 	}
 	merged, ok := b.merged[id]
 	if !ok {
-		merged = streamNode{b.partitioned(s), false}
+		merged = streamNode{b.partitionedAll(s, b.relaxed(id)), false}
 		b.merged[id] = merged
 	}
 	return merged, true
@@ -63,4 +66,29 @@ func (b *builder) repartitions(op *operator, from string) bool {
 		})
 	}
 	return false
+}
+
+// relaxed reports whether a left or outer join comes after a node, before the next
+// repartition topic: Kafka then lets records without a key through (KIP-962), for
+// whatever else is there too.
+func (b *builder) relaxed(id string) bool {
+	return slices.ContainsFunc(b.c.Topology, func(op operator) bool {
+		switch op.Op {
+		case "repartition", "groupBy", "groupByKey", "table", "toTable":
+			return false
+		case "streamJoin":
+			if op.Type == "left" && op.Left == id || op.Type == "outer" && (op.Left == id || op.Right == id) {
+				return true
+			}
+		case "streamTableJoin":
+			if op.Type == "left" && op.Left == id {
+				return true
+			}
+		}
+		from := slices.ContainsFunc(append(slices.Clone(op.From), op.Left, op.Right), func(f string) bool {
+			base, _, _ := strings.Cut(f, ":")
+			return base == id
+		})
+		return from && op.ID != "" && b.relaxed(op.ID)
+	})
 }

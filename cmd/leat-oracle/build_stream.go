@@ -51,6 +51,9 @@ func (b *builder) onStream(op *operator, in streamNode) (any, error) {
 	case "map", "flatMap", "selectKey":
 		return rekeying(op, in)
 	case "repartition":
+		if b.relaxed(op.ID) {
+			return streamNode{in.RepartitionAll(b.via(op)), false}, nil
+		}
 		return streamNode{in.Repartition(b.via(op)), false}, nil
 	case "to":
 		if op.TopicFn != "" {

@@ -142,6 +142,7 @@ func (a Aggregation[K, A]) Build(b *Builder) *TableDef[K, A] {
 	var emit *Emitting
 	store := a.Spec.Store
 	d := &TableDef[K, A]{B: b, WantOld: func() { wantOld = true }, Lookup: lookupIn[K, A](b, store.Name), Value: a.Spec.Value}
+	d.Find = a.Find
 	if find, in := a.Find, d.Lookup; find != nil {
 		d.Lookup = func(t *task.Task) Lookup[K, A] {
 			lookup := in(t)

@@ -65,6 +65,9 @@ type TableDef[K, V any] struct {
 	// kept in a store that knows better: under LikeKafka a join of a table with
 	// itself counts a change twice.
 	OwnOld bool
+	// Find turns the key that a join looks for into that of a row, if they may
+	// differ: under LikeKafka windows are known by their starts.
+	Find func(K) K
 	// Value is the serde of the table's rows, nil where they are computed.
 	Value serde.Serde[V]
 }

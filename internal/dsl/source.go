@@ -219,6 +219,9 @@ func (o Opener[K, V]) Lookup(t *task.Task) Lookup[K, V] {
 		}
 		r := Row[V]{Value: e.Value, OK: kv.Visible(e), Time: e.Time}
 		if view == Latest {
+			if !r.OK {
+				r.Value = *new(V) // it may have expired
+			}
 			return r, nil
 		}
 		r.Value, r.OK = kv.Emitted(e)

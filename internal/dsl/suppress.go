@@ -50,7 +50,11 @@ func (s Suppression[K, V]) Build(b *Builder) *TableDef[K, V] {
 	name := s.Store.Name
 	if in.Lookup != nil {
 		d.Lookup = func(t *task.Task) Lookup[K, V] {
-			return t.Opened(name).(*suppress[K, V]).lookup(in.Lookup(t))
+			lookup := t.Opened(name).(*suppress[K, V]).lookup(in.Lookup(t))
+			if in.Find == nil {
+				return lookup
+			}
+			return func(k K, v View) (Row[V], error) { return lookup(in.Find(k), v) }
 		}
 	}
 	d.Node = b.Add(topology.Node{
@@ -199,7 +203,7 @@ func (p *suppress[K, V]) lookup(in Lookup[K, V]) Lookup[K, V] {
 			return r, err
 		}
 		if ok {
-			return Row[V]{Value: b.Value.Old, OK: b.Value.HasOld, Time: b.Value.Time}, nil
+			return Row[V]{Value: b.Value.Old, OK: b.Value.HasOld, Time: -1}, nil // its time isn't kept
 		}
 		return in(k, Emitted)
 	}
