@@ -13,13 +13,12 @@ import (
 // record makes a record of the group: of all of it, or of a member or regular
 // expression.
 func (g *Group) record(t group.RecordType, item string, schema func(*flex.Coder)) group.Record {
-	k := group.Key{Type: t, Group: g.id, Item: item}
-	return group.Record{Key: k.Append(nil), Value: flex.Encode(nil, group.Versioned(schema))}
+	return group.NewRecord(t, g.id, item, schema)
 }
 
 // tombstone makes a record that removes one.
 func (g *Group) tombstone(t group.RecordType, item string) group.Record {
-	return group.Record{Key: group.Key{Type: t, Group: g.id, Item: item}.Append(nil)}
+	return group.Tombstone(t, g.id, item)
 }
 
 // groupValue is the value of a record of the group.

@@ -200,17 +200,3 @@ func (g *Group) restoreGroup(now time.Time, value []byte) error {
 	}
 	return nil
 }
-
-// Versioned puts the version before the value of a record of a membership. There
-// is one so far.
-func Versioned(schema func(*flex.Coder)) func(*flex.Coder) {
-	return func(c *flex.Coder) {
-		var version int16
-		c.Int16(&version)
-		if version != 0 {
-			c.Fail(fmt.Errorf("version %d is not known", version))
-			return
-		}
-		schema(c)
-	}
-}

@@ -45,7 +45,7 @@ func (g *Group) Heartbeat(env group.Env, call group.Call, h *Heartbeat) group.Ef
 func Refused(call group.Call, h *Heartbeat, err error) group.Effects {
 	var e group.Effects
 	resp := h.ResponseKind().(*kmsg.ShareGroupHeartbeatResponse)
-	resp.ErrorCode, resp.ErrorMessage = codeOf(err)
+	resp.ErrorCode, resp.ErrorMessage = group.Refusal(err)
 	e.Reply(call, resp)
 	return e
 }
@@ -56,12 +56,12 @@ func NotFound(h *Heartbeat) error {
 	if err := h.check(); err != nil {
 		return err
 	}
-	return refuse(kerr.GroupIDNotFound, "Group "+h.GroupID+" is not a share group.")
+	return group.Refuse(kerr.GroupIDNotFound, "Group "+h.GroupID+" is not a share group.")
 }
 
 // check refuses requests that contradict themselves.
 func (h *Heartbeat) check() error {
-	invalid := func(why string) error { return refuse(kerr.InvalidRequest, why) }
+	invalid := func(why string) error { return group.Refuse(kerr.InvalidRequest, why) }
 	switch {
 	case h.MemberID == "":
 		return invalid("MemberId can't be empty.")
@@ -124,7 +124,7 @@ func answerOf(assigned assignor.Assignment) *kmsg.ShareGroupHeartbeatResponseAss
 }
 
 func (s *step) unknown(h *Heartbeat) error {
-	return refuse(kerr.UnknownMemberID, fmt.Sprintf("Member %s is not a member of group %s.", h.MemberID, s.g.id))
+	return group.Refuse(kerr.UnknownMemberID, fmt.Sprintf("Member %s is not a member of group %s.", h.MemberID, s.g.id))
 }
 
 // find returns the member that sent the request, or a new one, and checks its
@@ -132,7 +132,7 @@ func (s *step) unknown(h *Heartbeat) error {
 func (s *step) find(h *Heartbeat, known *member) (*member, error) {
 	switch {
 	case known == nil && len(s.g.members) >= s.env.MaxMembers:
-		return nil, refuse(kerr.GroupMaxSizeReached, fmt.Sprintf("The share group has reached its maximum capacity of %d members.", s.env.MaxMembers))
+		return nil, group.Refuse(kerr.GroupMaxSizeReached, fmt.Sprintf("The share group has reached its maximum capacity of %d members.", s.env.MaxMembers))
 	case known == nil && h.Joins():
 		return &member{id: h.MemberID}, nil
 	case known == nil:
@@ -144,7 +144,7 @@ func (s *step) find(h *Heartbeat, known *member) (*member, error) {
 	if h.MemberEpoch > known.epoch {
 		which = "greater"
 	}
-	return nil, refuse(kerr.FencedMemberEpoch, fmt.Sprintf(
+	return nil, group.Refuse(kerr.FencedMemberEpoch, fmt.Sprintf(
 		"The share group member has a %s member epoch (%d) than the one known by the group coordinator (%d). The member must abandon all its partitions and rejoin.",
 		which, h.MemberEpoch, known.epoch))
 }

@@ -1,7 +1,6 @@
 package sharegroup
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/leatstream/leat/broker/internal/assignor"
@@ -11,13 +10,12 @@ import (
 
 // record makes a record of the group: of all of it, or of a member.
 func (g *Group) record(t group.RecordType, item string, schema func(*flex.Coder)) group.Record {
-	k := group.Key{Type: t, Group: g.id, Item: item}
-	return group.Record{Key: k.Append(nil), Value: flex.Encode(nil, versioned(schema))}
+	return group.NewRecord(t, g.id, item, schema)
 }
 
 // tombstone makes a record that removes one.
 func (g *Group) tombstone(t group.RecordType, item string) group.Record {
-	return group.Record{Key: group.Key{Type: t, Group: g.id, Item: item}.Append(nil)}
+	return group.Tombstone(t, g.id, item)
 }
 
 func (g *Group) memberTombstones(id string) []group.Record {
@@ -36,19 +34,10 @@ func (g *Group) Tombstones() []group.Record {
 }
 
 // Apply takes a record of the group.
-func (g *Group) Apply(r group.Record) error {
-	k, err := group.ParseKey(r.Key)
-	if err != nil {
-		return err
-	}
-	if r.Value == nil {
-		g.remove(k)
-		return nil
-	}
-	read := func(schema func(*flex.Coder)) bool {
-		err = flex.Decode(r.Value, versioned(schema))
-		return err == nil
-	}
+func (g *Group) Apply(r group.Record) error { return group.TakeRecord(r, g.id, g.remove, g.replace) }
+
+// replace takes a value.
+func (g *Group) replace(k group.Key, read func(schema func(*flex.Coder)) bool) {
 	switch k.Type {
 	case group.ShareGroup:
 		var v groupValue
@@ -81,10 +70,6 @@ func (g *Group) Apply(r group.Record) error {
 			g.shared = v.partitions()
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("%w: type %d of group %s: %w", group.ErrRecord, k.Type, g.id, err)
-	}
-	return nil
 }
 
 // member is a copy of the member with the id, or a new one.
@@ -113,19 +98,6 @@ func (g *Group) remove(k group.Key) {
 		g.targetAt, g.computed = 0, 0
 	case group.SharePartitions:
 		g.shared = assignor.Assignment{}
-	}
-}
-
-// versioned puts the version before a value. There is one.
-func versioned(schema func(*flex.Coder)) func(*flex.Coder) {
-	return func(c *flex.Coder) {
-		var version int16
-		c.Int16(&version)
-		if version != 0 {
-			c.Fail(fmt.Errorf("version %d is not known", version))
-			return
-		}
-		schema(c)
 	}
 }
 

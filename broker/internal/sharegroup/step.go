@@ -2,11 +2,8 @@ package sharegroup
 
 import (
 	"cmp"
-	"errors"
 	"maps"
 	"slices"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/group"
@@ -206,24 +203,4 @@ func (s *step) give(m *member) *member {
 	s.members[next.id] = next
 	s.add(s.g.record(group.ShareCurrent, next.id, next.currentSchema))
 	return next
-}
-
-// refusal is an error that a member is told: a code, and why.
-type refusal struct {
-	kafka *kerr.Error
-	why   string
-}
-
-func (r *refusal) Error() string { return r.why }
-
-func (r *refusal) Unwrap() error { return r.kafka }
-
-func refuse(code *kerr.Error, why string) error { return &refusal{code, why} }
-
-// codeOf is the code of a refusal, and its message.
-func codeOf(err error) (int16, *string) {
-	if r, ok := errors.AsType[*refusal](err); ok {
-		return r.kafka.Code, &r.why
-	}
-	return 0, nil
 }

@@ -1,27 +1,16 @@
 package streams
 
 import (
-	"fmt"
-
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/flex"
 	"github.com/leatstream/leat/broker/internal/group"
 )
 
 // Apply takes a record of the group.
-func (g *Group) Apply(r group.Record) error {
-	k, err := group.ParseKey(r.Key)
-	if err != nil {
-		return err
-	}
-	if r.Value == nil {
-		g.remove(k)
-		return nil
-	}
-	read := func(schema func(*flex.Coder)) bool {
-		err = flex.Decode(r.Value, group.Versioned(schema))
-		return err == nil
-	}
+func (g *Group) Apply(r group.Record) error { return group.TakeRecord(r, g.id, g.remove, g.replace) }
+
+// replace takes a value.
+func (g *Group) replace(k group.Key, read func(schema func(*flex.Coder)) bool) {
 	switch k.Type {
 	case group.StreamsGroup:
 		var v groupValue
@@ -55,10 +44,6 @@ func (g *Group) Apply(r group.Record) error {
 			g.targets[k.Item] = t
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("%w: type %d of group %s: %w", group.ErrRecord, k.Type, g.id, err)
-	}
-	return nil
 }
 
 // known is a copy of the member with the id, or a new one.
