@@ -223,6 +223,7 @@ func (g *Graph) Users(s *Store) []*Node {
 func (g *Graph) Check() error {
 	errs := append([]error(nil), g.errs...)
 	errs = append(errs, g.checkPatterns()...)
+	errs = append(errs, g.checkDeclared()...)
 	sources := 0
 	for _, n := range g.Nodes {
 		if n.Kind == Source || n.Kind == Global {

@@ -204,6 +204,28 @@ func (g *Graph) sourceTopics(n *Node) []*Topic {
 	return topics
 }
 
+// checkDeclared is checkCounts as far as the numbers are declared, before a cluster
+// is there to ask.
+func (g *Graph) checkDeclared() (errs []error) {
+	for _, n := range g.Nodes {
+		if !n.Copartitioned {
+			continue
+		}
+		var first *Topic
+		for _, t := range g.sourceTopics(n) {
+			switch {
+			case t.Role == External || t.Partitions == 0:
+			case first == nil:
+				first = t
+			case t.Partitions != first.Partitions:
+				errs = append(errs, &BuildError{n.At, fmt.Sprintf("%s: its inputs must have the same number of partitions, but topic %q is declared with %d and %q with %d; give both the same topic.Partitions",
+					n.Label(), first.Name, first.Partitions, t.Name, t.Partitions)})
+			}
+		}
+	}
+	return errs
+}
+
 func (g *Graph) checkCounts(app string, counts Counts) error {
 	for _, n := range g.Nodes {
 		if !n.Copartitioned {

@@ -141,6 +141,18 @@ func TestTasks(t *testing.T) {
 	}
 }
 
+func TestCheck_DeclaredCounts(t *testing.T) {
+	for _, second := range []int{4, 5} {
+		p := &plan{}
+		p.join(p.repartition("v", 4, p.source("a")), p.repartition("w", second, p.source("b")))
+		err := p.Check()
+		differ := err != nil && strings.Contains(err.Error(), `same number of partitions, but topic "v" is declared with 4 and "w" with 5; give both`)
+		if differ != (second != 4) || !differ && err != nil {
+			t.Errorf("4 and %d partitions: %v", second, err)
+		}
+	}
+}
+
 func TestCheck_NothingWrites(t *testing.T) {
 	p := &plan{}
 	p.Add(&topology.Node{Op: "Repartitioned", Kind: topology.Source, At: "main.go:3", Topic: p.Topic(topology.Topic{Name: "via", Role: topology.Repartition})})
