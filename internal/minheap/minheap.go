@@ -1,7 +1,7 @@
 // Package minheap is a binary heap of typed elements: what comes first is found at
 // once, and taken out in logarithmic time. Unlike container/heap it boxes nothing,
 // so it may be used for each record. It is not for elements that change or leave
-// from the middle.
+// from the middle; the first one may change (see Sink).
 package minheap
 
 // Ordered says which of two elements comes first.
@@ -33,18 +33,24 @@ func (h *Heap[T]) Pop() T {
 	s[0] = s[last]
 	var zero T
 	s[last] = zero
-	s = s[:last]
-	*h = s
+	*h = s[:last]
+	h.Sink()
+	return top
+}
+
+// Sink restores the order after the first element was changed to come later.
+func (h *Heap[T]) Sink() {
+	s := *h
 	for i := 0; ; {
 		child := 2*i + 1
-		if child >= last {
-			return top
+		if child >= len(s) {
+			return
 		}
-		if child+1 < last && s[child+1].Before(s[child]) {
+		if child+1 < len(s) && s[child+1].Before(s[child]) {
 			child++
 		}
 		if !s[child].Before(s[i]) {
-			return top
+			return
 		}
 		s[i], s[child] = s[child], s[i]
 		i = child

@@ -36,7 +36,7 @@ func (f *Flow) Held() int64 { return f.held.Load() }
 // is ahead of the slowest of those that write where it writes.
 func (t *Task) HeldBack() bool {
 	f, s := t.cfg.Flow, t.teller
-	if f == nil || s == nil || s.live || f.held.Load() <= f.limit/2 {
+	if f == nil || s == nil || s.live || f.held.Load() <= f.limit/8 {
 		return false
 	}
 	for _, name := range s.names {

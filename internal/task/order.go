@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"time"
 
-	"github.com/leatstream/leat/internal/minheap"
 	"github.com/leatstream/leat/internal/record"
 )
 
@@ -41,7 +40,7 @@ type order struct {
 	// waits is the lowest stream time of a peer that is waited for, never if
 	// there is none.
 	waits int64
-	held  minheap.Heap[held] // by place
+	held  backlog
 	flow  *Flow
 	topic string
 	last  place // the highest place taken from held
@@ -71,16 +70,6 @@ const (
 	live                     // it has caught up
 )
 
-// held is a record that waits for its turn.
-type held struct {
-	place
-	rec   *record.Record
-	round uint64 // of the poll that brought it
-}
-
-// Before implements minheap.Ordered.
-func (h held) Before(g held) bool { return h.before(g.place) }
-
 // newOrder is nil where there is nobody to wait for.
 func newOrder(topic string, peers []ID, flow *Flow, now int64) *order {
 	if len(peers) == 0 || flow == nil {
@@ -100,24 +89,26 @@ func (in *input) arrange(recs []record.Record, round uint64, now int64) []record
 	kept := recs[:0]
 	for i := range recs {
 		r := &recs[i]
-		o.seen = r.Offset + 1
-		if m, ok := progressOf(r); ok {
-			o.hear(m, now)
-			continue
+		if o.waits != never || !o.held.empty() || r.Offset+1 <= o.again {
+			in.hold(recs[i:], i == 0, round, now)
+			break
 		}
-		p := place{stampedAt(r), r.Offset}
-		if r.Offset < o.done && !o.mark.before(p) {
-			continue
-		}
-		if o.waits == never && len(o.held) == 0 && o.seen > o.again {
+		if o.wanted(r, now) {
+			trimStamp(r)
 			kept = append(kept, *r)
-			continue
 		}
-		own := *r // the slice is reused
-		o.push(held{p, &own, round})
-		in.count++
 	}
 	return kept
+}
+
+// wanted reports whether a record is one to process. It takes in what peers say.
+func (o *order) wanted(r *record.Record, now int64) bool {
+	o.seen = r.Offset + 1
+	if m, ok := progressOf(r); ok {
+		o.hear(m, now)
+		return false
+	}
+	return r.Offset >= o.done || o.mark.before(place{writtenAt(r), r.Offset})
 }
 
 // hear takes in what a peer tells of itself.
@@ -194,7 +185,7 @@ func (o *order) forget(now int64) (lost ID, any bool) {
 // ready reports whether the first held record may be taken. More than may be held
 // is let go, out of its turn.
 func (o *order) ready() bool {
-	return o.seen >= o.again && (o.held[0].at <= o.waits || o.flow.full())
+	return o.seen >= o.again && (o.held.first().at <= o.waits || o.flow.full())
 }
 
 // barrier is the earliest place that a record could have which isn't ready.
@@ -202,8 +193,8 @@ func (o *order) barrier() int64 {
 	if o.seen < o.again {
 		return -1
 	}
-	if len(o.held) > 0 {
-		return min(o.waits, o.held[0].at)
+	if !o.held.empty() {
+		return min(o.waits, o.held.first().at)
 	}
 	return o.waits
 }
@@ -211,77 +202,62 @@ func (o *order) barrier() int64 {
 // unsettled reports whether a held record has its place before one that was
 // taken. It must not stay so when offsets are committed; see first.
 func (o *order) unsettled() bool {
-	return len(o.held) > 0 && o.held[0].before(o.last) && o.ready()
+	return !o.held.empty() && o.held.first().before(o.last) && o.ready()
 }
 
-func (o *order) take() {
-	h := o.pop()
-	if h.at > o.waits {
+// take drops the first held record, and returns what can be given back then.
+func (o *order) take() []record.Record {
+	p := o.held.first()
+	if p.at > o.waits {
 		o.flow.over.Add(1)
 	}
-	if o.last.before(h.place) {
-		o.last = h.place
+	if o.last.before(p) {
+		o.last = p
 	}
+	before := o.held.bytes
+	used := o.held.pop()
+	o.flow.held.Add(o.held.bytes - before)
+	return used
 }
 
 // first is the offset of the first record that was not taken.
-func (o *order) first() int64 {
-	first := o.seen
-	for _, h := range o.held {
-		first = min(first, h.offset)
-	}
-	return first
-}
+func (o *order) first() int64 { return o.held.earliest(o.seen) }
 
 // settledTo is the offset up to which the last place tells what was taken. Records
 // that came since the task last ran may have places before it, and none of them
 // was taken.
-func (o *order) settledTo() int64 {
-	done := o.seen
-	for _, h := range o.held {
-		if h.before(o.last) {
-			done = min(done, h.offset)
-		}
-	}
-	return done
-}
-
-func (o *order) push(h held) {
-	o.flow.held.Add(heldSize(h.rec))
-	o.held.Push(h)
-}
-
-func (o *order) pop() held {
-	h := o.held.Pop()
-	o.flow.held.Add(-heldSize(h.rec))
-	return h
-}
-
-func heldSize(r *record.Record) int64 { return int64(len(r.Key)+len(r.Value)) + 192 }
+func (o *order) settledTo() int64 { return o.held.earliestBefore(o.last, o.seen) }
 
 // drop gives back what the held records count for.
 func (o *order) drop() {
-	for _, h := range o.held {
-		o.flow.held.Add(-heldSize(h.rec))
-	}
-	o.held = nil
+	o.flow.held.Add(-o.held.bytes)
+	o.held = backlog{}
 }
 
 // HeaderAt is the stream time of the task that wrote a record to a repartition
 // topic, as a varint, where it isn't the record's own time.
 const HeaderAt = "leat.at"
 
-// stampedAt is the stream time at which a record was written, and takes the header
-// away that says so.
-func stampedAt(r *record.Record) int64 {
+// writtenAt is the stream time at which a record was written.
+func writtenAt(r *record.Record) int64 {
+	if at, ok := stampOf(r); ok {
+		return at
+	}
+	return r.Time
+}
+
+// trimStamp takes the header away that says when a record was written.
+func trimStamp(r *record.Record) {
+	if _, ok := stampOf(r); ok {
+		r.Headers = r.Headers[:len(r.Headers)-1]
+	}
+}
+
+func stampOf(r *record.Record) (at int64, ok bool) {
 	n := len(r.Headers)
 	if n == 0 || r.Headers[n-1].Key != HeaderAt {
-		return r.Time
+		return 0, false
 	}
 	at, size := binary.Varint(r.Headers[n-1].Value)
-	if size <= 0 {
-		return r.Time
-	}
-	r.Headers = r.Headers[:n-1]
-	return at
+	return at, size > 0
 }

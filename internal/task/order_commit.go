@@ -21,7 +21,7 @@ func (o *order) metadata(putOff int64) string {
 	switch {
 	case o.seen < o.again: // nothing was taken since the last commit
 		fmt.Fprintf(&b, " o=%s.%s.%s.%s", base36(o.mark.at), base36(o.mark.offset), base36(o.done), base36(o.again))
-	case len(o.held) > 0 || putOff < o.seen:
+	case !o.held.empty() || putOff < o.seen:
 		fmt.Fprintf(&b, " o=%s.%s.%s.%s", base36(o.last.at), base36(o.last.offset), base36(min(o.settledTo(), putOff)), base36(max(o.seen, o.again)))
 	}
 	heard, n := false, 0

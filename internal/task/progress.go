@@ -99,7 +99,7 @@ func (t *Task) Behind() bool { return t.teller != nil && !t.teller.live }
 // began.
 func (t *Task) CaughtUp() {
 	for _, in := range t.inputs {
-		if in.order != nil && (in.order.waits != never || len(in.order.held) > 0) {
+		if in.order != nil && (in.order.waits != never || !in.order.held.empty()) {
 			return // those before it haven't
 		}
 	}

@@ -159,7 +159,7 @@ func (in *input) ready() bool {
 // earliest is the time that the head of a ready input has among the inputs.
 func (in *input) earliest() int64 {
 	if len(in.chunks) == 0 {
-		return in.order.held[0].at
+		return in.order.held.first().at
 	}
 	return in.chunks[0].recs[in.at].Time
 }
@@ -167,7 +167,7 @@ func (in *input) earliest() int64 {
 // round is the poll round of the head.
 func (in *input) round() uint64 {
 	if len(in.chunks) == 0 {
-		return in.order.held[0].round
+		return in.order.held.round()
 	}
 	return in.chunks[0].round
 }
@@ -175,7 +175,9 @@ func (in *input) round() uint64 {
 // head is the next record of a queue that is not empty.
 func (in *input) head() *record.Record {
 	if len(in.chunks) == 0 {
-		return in.order.held[0].rec
+		r := in.order.held.head()
+		trimStamp(r)
+		return r
 	}
 	return &in.chunks[0].recs[in.at]
 }
@@ -183,10 +185,9 @@ func (in *input) head() *record.Record {
 // pop drops the head; it returns a chunk that is used up by it, or nil.
 func (in *input) pop() []record.Record {
 	if len(in.chunks) == 0 {
-		in.epoch = in.order.held[0].rec.LeaderEpoch
-		in.order.take()
+		in.epoch = in.order.held.head().LeaderEpoch
 		in.count--
-		return nil
+		return in.order.take()
 	}
 	c := &in.chunks[0]
 	in.next = c.recs[in.at].Offset + 1
