@@ -11,12 +11,13 @@ ARGS      ?=
 PKG       ?= ./...
 BENCH     ?= .
 BENCHTIME ?= 1s
+BENCHFLAGS ?=
 FUZZTIME  ?= 10s
 SOAK      ?= 10m
 ON        ?= leat
 CLIENTS   ?=
 
-.PHONY: build run test race lint bench fuzz soak kafka clients clean
+.PHONY: build run test race lint bench bench-broker fuzz soak kafka clients clean
 
 # Binaries of cmd/ into bin/.
 build:
@@ -54,13 +55,18 @@ bench:
 	go test -p 1 -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem \
 		$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
 
+# The broker next to Apache Kafka and kfake, which are fetched, on a machine with
+# nothing else to do: 20 minutes, or BENCHFLAGS=-quick.
+bench-broker:
+	integration/bench/run.sh $(BENCHFLAGS)
+
 # Each fuzz target in turn; go test takes one at a time.
 fuzz:
 	@grep -r --include='*_test.go' '^func Fuzz' . | \
 	sed -n 's|^\(.*\)/[^/]*:func \(Fuzz[A-Za-z0-9_]*\).*|\1 \2|p' | \
 	while read -r dir target; do \
 		echo "$$dir $$target"; \
-		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; \
+		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "$$dir" </dev/null || exit 1; \
 	done
 
 # Whole systems with random settings, restarts and faults, for SOAK; seeds are

@@ -13,6 +13,7 @@ import (
 	"github.com/leatstream/leat/broker/internal/catalog"
 	"github.com/leatstream/leat/broker/internal/coord"
 	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/journal"
 	"github.com/leatstream/leat/broker/internal/partition"
 	"github.com/leatstream/leat/broker/internal/settings"
 	"github.com/leatstream/leat/broker/internal/vfs"
@@ -105,12 +106,11 @@ func (b *Broker) open() error {
 	if b.meters, err = newMeters(b.cfg.MeterProvider, b.cfg.Clock); err != nil {
 		return err
 	}
-	b.syncer = partition.NewSyncer(syncWorkers)
-	if b.catalog, err = catalog.Open(b.catalogOptions(dir)); err != nil {
+	if err := b.openLogs(dir); err != nil {
 		return err
 	}
 	b.groups, err = coord.Start(coord.Options{
-		Catalog: b.catalog, Clock: b.cfg.Clock, Log: b.cfg.Logger, Group: b.groupConfig(),
+		Catalog: b.catalog, Clock: b.cfg.Clock, Log: b.cfg.Logger, Group: b.groupConfig(), Rebalanced: b.meters.rebalanced(),
 	})
 	if err != nil {
 		return err
@@ -138,14 +138,44 @@ func (b *Broker) open() error {
 // syncWorkers is how many files are synced at the same time.
 const syncWorkers = 8
 
-func (b *Broker) catalogOptions(dir string) catalog.Options {
+// openLogs opens the logs of all topics, with what the journal has for them.
+func (b *Broker) openLogs(dir string) error {
+	left, err := journal.Recover(b.fs, vfs.Join(dir, journalDir))
+	if err != nil {
+		return err
+	}
+	defer left.Close()
+	for _, d := range left.Damaged {
+		b.cfg.Logger.Error("the journal is damaged: records that were acknowledged may be lost", "file", d.Path, "position", d.Position)
+	}
+	b.startSyncer(dir, left.Next())
+	if b.catalog, err = catalog.Open(b.catalogOptions(dir, left)); err != nil {
+		return err
+	}
+	return left.Remove()
+}
+
+// journalDir is the directory, in the data directory, of the journal by which
+// records are durable before they are acknowledged.
+const journalDir = "journal"
+
+func (b *Broker) startSyncer(dir string, next uint64) {
+	if b.cfg.Durability.kind != durabilityFsync || b.cfg.Dir == "" && b.cfg.fs == nil {
+		b.syncer = partition.NewSyncer(syncWorkers)
+		return
+	}
+	b.syncer = partition.NewJournaledSyncer(partition.Journaled{
+		Journal: journal.New(journal.Options{FS: b.fs, Dir: vfs.Join(dir, journalDir), First: next}),
+		Workers: syncWorkers, Clock: b.cfg.Clock, Log: b.cfg.Logger, Synced: b.meters.syncs(),
+	})
+}
+
+func (b *Broker) catalogOptions(dir string, left *journal.Recovered) catalog.Options {
 	o := catalog.Options{
-		FS: b.fs, Dir: dir, Clock: b.cfg.Clock, Log: b.cfg.Logger, Syncer: b.syncer,
+		FS: b.fs, Dir: dir, Clock: b.cfg.Clock, Log: b.cfg.Logger, Syncer: b.syncer, Journal: left,
 		ClusterID: b.cfg.ClusterID, MaxPartitions: b.cfg.Limits.Partitions, Static: b.given.Values,
 	}
-	if b.meters.on {
-		o.Synced = b.meters.synced
-	}
+	o.Synced = b.meters.syncs()
 	if b.cfg.Durability.kind == durabilityFsync {
 		o.Durability = partition.Fsync
 	}
@@ -189,7 +219,7 @@ func (b *Broker) release() error {
 		errs = append(errs, b.catalog.Close())
 	}
 	if b.syncer != nil {
-		b.syncer.Close()
+		errs = append(errs, b.syncer.Close())
 	}
 	if b.lock != nil {
 		errs = append(errs, b.lock.Close())

@@ -11,6 +11,7 @@ import (
 	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/catalog"
 	"github.com/leatstream/leat/broker/internal/coord"
+	"github.com/leatstream/leat/broker/internal/journal"
 	"github.com/leatstream/leat/broker/internal/partition"
 	"github.com/leatstream/leat/broker/internal/vfs"
 )
@@ -142,9 +143,15 @@ func (c *checker) run() error {
 	for _, dir := range cat.Strays {
 		c.add("", partition.Finding{Severity: partition.Note, File: dir, Position: -1, Offset: -1, Problem: "no topic has this partition", Repair: "the next start removes it"})
 	}
+	left, err := c.journal()
+	if err != nil {
+		return err
+	}
+	defer left.Close()
 	for _, t := range cat.Topics {
-		for _, dir := range t.Dirs {
-			if err := c.partition(t.Name, dir, cat.Clean); err != nil {
+		for p, dir := range t.Dirs {
+			redo := left.Entries(journal.Key{Topic: t.ID, Partition: int32(p)})
+			if err := c.partition(t.Name, dir, cat.Clean, redo); err != nil {
 				return err
 			}
 		}
@@ -152,21 +159,39 @@ func (c *checker) run() error {
 	return nil
 }
 
+// journal reads what the broker had in its journal when it stopped.
+func (c *checker) journal() (*journal.Recovered, error) {
+	left, err := journal.Recover(c.fs, vfs.Join(c.report.Dir, journalDir))
+	if err != nil {
+		return nil, err
+	}
+	if left.Blocks > 0 {
+		c.add("", partition.Finding{Severity: partition.Note, File: journalDir, Position: -1, Offset: -1, Problem: fmt.Sprintf("%d bytes of records may be in the journal only", left.Bytes),
+			Repair: "the next start writes them to their partitions; they are checked here as if it had"})
+	}
+	for _, d := range left.Damaged {
+		c.add("", partition.Finding{Severity: partition.Damage, File: d.Path, Position: d.Position, Offset: -1, Problem: "a part of the journal can't be read",
+			Repair: "the next start does without it: records that were acknowledged are lost unless they had reached their partitions"})
+	}
+	return left, nil
+}
+
 // partition checks one partition, and what it tells if it is internal.
-func (c *checker) partition(topic, dir string, clean bool) error {
+func (c *checker) partition(topic, dir string, clean bool, redo []journal.Entry) error {
 	c.report.Partitions++
 	var each func([]byte, *batch.Header) error
 	state := coord.NewInspector(topic)
+	bad := func(offset int64, err error) {
+		c.add(topic, partition.Finding{Severity: partition.Damage, File: dir, Position: -1, Offset: offset, Problem: "a record of a coordinator's state can't be read: " + err.Error(),
+			Repair: "the next start leaves it out: what it tells of a group or transaction is lost"})
+	}
 	if state != nil {
 		each = func(b []byte, h *batch.Header) error {
-			state.Batch(b, h, func(offset int64, err error) {
-				c.add(topic, partition.Finding{Severity: partition.Damage, File: dir, Position: -1, Offset: offset, Problem: "a record of a coordinator's state can't be read: " + err.Error(),
-					Repair: "the next start leaves it out: what it tells of a group or transaction is lost"})
-			})
+			state.Batch(b, h, bad)
 			return nil
 		}
 	}
-	in, err := partition.Inspect(partition.Inspection{FS: c.fs, Dir: dir, Clean: clean, Each: each})
+	in, err := partition.Inspect(partition.Inspection{FS: c.fs, Dir: dir, Clean: clean, Redo: redo, Each: each})
 	if errors.Is(err, fs.ErrNotExist) {
 		c.add(topic, partition.Finding{Severity: partition.Damage, File: dir, Position: -1, Offset: -1, Problem: "the partition's directory is missing",
 			Repair: "the next start makes an empty one; restore it from a backup before, if there were records"})
@@ -174,6 +199,9 @@ func (c *checker) partition(topic, dir string, clean bool) error {
 	}
 	if err != nil {
 		return err
+	}
+	if state != nil {
+		state.End(bad)
 	}
 	r := c.report
 	r.Segments += in.Segments

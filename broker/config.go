@@ -37,8 +37,8 @@ var (
 	// cache: a killed process loses nothing, a power cut may lose the last
 	// seconds. This is what Kafka does.
 	OS = Durability{}
-	// Fsync acknowledges after the bytes are synced to disk. Concurrent
-	// requests share one sync.
+	// Fsync acknowledges after the bytes are synced to disk. One sync, of a
+	// journal that all partitions write to, serves all requests that wait.
 	Fsync = Durability{kind: durabilityFsync}
 )
 

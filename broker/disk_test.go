@@ -111,7 +111,7 @@ func TestDisk_FailedSync(t *testing.T) {
 	}
 	c := client(t, b, kgo.DisableIdempotentWrite(), kgo.RecordRetries(0))
 	produce(t, c, "t", "before")
-	repair := fs.Inject(vfs.Rule{Ops: vfs.OpSync, Path: onSegments, Err: syscall.EIO})
+	repair := fs.Inject(vfs.Rule{Ops: vfs.OpSync, Err: syscall.EIO})
 	for _, value := range []string{"lost", "refused"} {
 		if err := c.ProduceSync(timeout(t), &kgo.Record{Topic: "t", Value: []byte(value)}).FirstErr(); !errors.Is(err, kerr.KafkaStorageError) {
 			t.Errorf("produce %s: %v", value, err)

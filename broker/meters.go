@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/leatstream/leat/broker/internal/api"
+	"github.com/leatstream/leat/broker/internal/group"
 	"github.com/leatstream/leat/broker/internal/wire"
 	"github.com/leatstream/leat/internal/clock"
 )
@@ -82,7 +83,7 @@ func (m *meters) make() error {
 	m.syncTime = times("sync.time", "Time that a sync of a partition's files took.")
 	m.syncFailed = count("sync.failures", "{sync}", "Syncs that failed; the partition takes no more records then.")
 	m.deleted = count("retention.size", "By", "Bytes of segments deleted by retention.")
-	m.rebalances = count("rebalances", "{rebalance}", "Rebalances that classic groups have completed.")
+	m.rebalances = count("rebalances", "{rebalance}", "Rebalances of groups, by their kind: new generations of classic groups, new assignments in others.")
 	m.compacted = count("compaction.size", "By", "Bytes that compaction read and kept.")
 	return errors.Join(errs...)
 }
@@ -144,10 +145,6 @@ func (m *meters) answered(ctx context.Context, key int16, began time.Time, resp 
 	if resp == nil {
 		return
 	}
-	// Each generation has one leader, who is told so once.
-	if joined, ok := resp.(*kmsg.JoinGroupResponse); ok && joined.ErrorCode == 0 && joined.LeaderID == joined.MemberID {
-		m.rebalances.Add(ctx, 1)
-	}
 	api.EachError(resp, func(code int16) {
 		name := strconv.Itoa(int(code))
 		if e := kerr.TypedErrorForCode(code); e != nil {
@@ -161,7 +158,26 @@ func (m *meters) failed(ctx context.Context, key int16, name string) {
 	m.errors.Add(ctx, 1, m.byKey[key], metric.WithAttributes(attribute.String("error", name)))
 }
 
-// synced is told of each sync of a partition.
+// rebalanced is who is told of the rebalances of groups; nil if nobody wants to
+// know.
+func (m *meters) rebalanced() func(group.Kind) {
+	if !m.on {
+		return nil
+	}
+	return func(k group.Kind) {
+		m.rebalances.Add(context.Background(), 1, metric.WithAttributes(attribute.String("kind", k.String())))
+	}
+}
+
+// syncs is who is told of syncs; nil if nobody wants to know.
+func (m *meters) syncs() func(time.Duration, error) {
+	if !m.on {
+		return nil
+	}
+	return m.synced
+}
+
+// synced is told of each sync of a partition, or of the journal.
 func (m *meters) synced(took time.Duration, err error) {
 	m.syncTime.Record(context.Background(), took.Seconds())
 	if err != nil {

@@ -133,6 +133,62 @@ func TestQuotas_MutesTheDeaf(t *testing.T) {
 	})
 }
 
+// TestQuotas_FetchLater has a consumer that wants more than its quota: it gets
+// nothing but the time to wait, and what it wanted after that.
+func TestQuotas_FetchLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, err := Start(Config{MaintenanceInterval: -1, Listen: "127.0.0.1:9999", ListenFunc: silent})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		if err := b.CreateTopic(t.Context(), "t", 1); err != nil {
+			t.Fatal(err)
+		}
+		k, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.Dialer(b.Dial), kgo.DefaultProduceTopic("t"), kgo.ProducerBatchCompression(kgo.NoCompression()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer k.Close()
+		if err := k.ProduceSync(t.Context(), kgo.SliceRecord(make([]byte, 9000))).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		setQuota(t, k, "ANONYMOUS", "consumer_byte_rate", 1000)
+		c, err := b.Dial(t.Context(), "", b.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		req := kmsg.NewPtrFetchRequest()
+		req.MaxBytes = 1 << 20
+		rt := kmsg.NewFetchRequestTopic()
+		rt.Topic = "t"
+		rp := kmsg.NewFetchRequestTopicPartition()
+		rp.PartitionMaxBytes = 1 << 20
+		rt.Partitions = append(rt.Partitions, rp)
+		req.Topics = append(req.Topics, rt)
+		for i, want := range []int{1, 0, 1} { // topics in the answer
+			began := time.Now()
+			got, err := exchange(t, c, req, 11)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp := got.(*kmsg.FetchResponse)
+			if len(resp.Topics) != want || (resp.ThrottleMillis > 0) != (want == 0) {
+				t.Errorf("answer %d has %d topics, want %d; to wait %d ms", i, len(resp.Topics), want, resp.ThrottleMillis)
+			}
+			if want > 0 && len(resp.Topics) > 0 && len(resp.Topics[0].Partitions[0].RecordBatches) < 9000 {
+				t.Errorf("answer %d has %d bytes", i, len(resp.Topics[0].Partitions[0].RecordBatches))
+			}
+			// Nobody is kept waiting for the answer itself; who doesn't heed the time is
+			// not heard before it is over.
+			if d := time.Since(began); i < 2 && d > time.Second || i == 2 && d < 9*time.Second {
+				t.Errorf("answer %d came after %v", i, d)
+			}
+		}
+	})
+}
+
 func TestQuotas_Describe(t *testing.T) {
 	b := start(t, Config{})
 	c := client(t, b)

@@ -36,7 +36,7 @@ are gone when the broker stops.
 
 Durability says what an acknowledged record has survived:
   os      the end of the process, not a power cut (as Kafka does)
-  fsync   a power cut; concurrent requests share one sync
+  fsync   a power cut; all partitions and requests share one sync
   50ms    (any duration) a power cut, but for the records of about that time
 
 Settings have Kafka's names. They come from, the first that has one holds:

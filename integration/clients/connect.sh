@@ -2,16 +2,23 @@
 # Kafka Connect with its file source and sink, standalone and distributed.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/need.sh"
-need java mvn curl
-fetch java "$(cat "$here/java/pom.xml")" mvn --quiet --batch-mode --file "$here/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$cache/java"
+need curl
+java_jars
 
 address=$1
 run=$RANDOM$RANDOM
 work=$(mktemp -d)
 worker=
+# end stops the worker. Its web server (Jetty) sometimes waits for itself when it is
+# told to stop; what has been checked by then is stored, so it can be killed.
 end() {
 	if [ -n "$worker" ]; then
 		kill "$worker" 2>/dev/null || true
+		for _ in $(seq 100); do
+			kill -0 "$worker" 2>/dev/null || break
+			sleep 0.2
+		done
+		kill -KILL "$worker" 2>/dev/null && echo "note: the worker didn't stop within 20 s, and was killed"
 		wait "$worker" 2>/dev/null || true
 	fi
 	worker=

@@ -6,8 +6,9 @@
 #
 # The clients are the scripts in this folder. Each fetches what it needs from the
 # public registries, once, into LEAT_CLIENTS_CACHE. What can't run is left out, and
-# said at the end with the reason. With CLIENTS_BUDGET=SECONDS no client is begun
-# after that time.
+# said at the end with the reason. Against leat three run at a time, each with a broker
+# of its own: they spend most of their time waiting. With CLIENTS_BUDGET=SECONDS no
+# client is begun that usually wouldn't end in that time.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,8 +19,24 @@ LEAT_CLIENTS_CACHE=$(cd "$LEAT_CLIENTS_CACHE" && pwd)
 GOTOOLCHAIN=$(sed -n 's/^toolchain //p' "$root/go.mod") # as the Makefile does
 export GOTOOLCHAIN
 
-# In the order of the time they take.
-all=(kcat kafka-go franz-go sarama aiokafka kafkajs kafka-python connect confluent java java-share java-streams)
+# Lanes of about the same length; the clients of one run one after the other.
+native=(kcat kafka-go aiokafka sarama kafka-python franz-go kafkajs confluent)
+java=(connect java-share java)
+streams=(java-streams)
+all=("${native[@]}" "${java[@]}" "${streams[@]}")
+
+# usual CLIENT prints how many seconds it takes on two cores that are busy.
+usual() {
+	case $1 in
+	kcat | kafka-go | aiokafka) echo 15 ;;
+	sarama | kafka-python) echo 30 ;;
+	franz-go | connect) echo 40 ;;
+	java-share) echo 50 ;;
+	kafkajs | confluent) echo 70 ;;
+	java) echo 140 ;;
+	java-streams) echo 200 ;;
+	esac
+}
 
 where=leat
 case ${1:-} in
@@ -38,17 +55,25 @@ for client in "${clients[@]}"; do
 done
 
 dir=$(mktemp -d)
-broker=
-end() {
-	if [ -n "$broker" ]; then
-		kill "$broker" 2>/dev/null || true
-		wait "$broker" 2>/dev/null || true
-	fi
-	broker=
-}
-trap 'end; rm -rf "$dir"' EXIT
+broker= running= # processes of this lane
+lanes=()         # and the lanes
 
-# free prints a port that nobody listens on, with free ones behind it.
+# stop PID... ends processes.
+stop() {
+	for pid in "$@"; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+}
+# shellcheck disable=SC2086 # none is no argument
+end() {
+	stop $running $broker
+	running= broker=
+}
+trap 'stop "${lanes[@]+"${lanes[@]}"}"; end; rm -rf "$dir"' EXIT
+trap 'exit 130' INT TERM
+
+# free prints a port that nobody listens on, with a free one behind it.
 free() {
 	local port
 	while :; do
@@ -60,71 +85,127 @@ free() {
 	done
 }
 
-# start TARGET starts a broker and waits until it listens at $address.
+# start TARGET NAME starts a broker and waits until it listens at $address.
 start() {
-	local port
-	port=$(free)
-	address=127.0.0.1:$port
+	local port log=$dir/$2.broker.log
+	address=
 	case $1 in
-	leat) "$dir/leat" broker --listen "$address" --data "$dir/leat-data" >"$dir/$1.log" 2>&1 & ;;
-	kafka) "$root/integration/kafka/broker.sh" run "$port" "$dir/kafka" >"$dir/$1.log" 2>&1 & ;;
+	leat) "$dir/leat" broker --listen 127.0.0.1:0 --data "$dir/$2.data" >"$log" 2>&1 & ;;
+	kafka)
+		port=$(free)
+		"$root/integration/kafka/broker.sh" run "$port" "$dir/$2.data" >"$log" 2>&1 &
+		;;
 	esac
 	broker=$!
 	for _ in $(seq 1200); do # the first start of Kafka fetches its jars
-		if (echo >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
-		if ! kill -0 "$broker" 2>/dev/null; then break; fi
+		kill -0 "$broker" 2>/dev/null || break
+		case $1 in
+		leat) address=$(sed -n 's/.* msg=serving address=\([^ ]*\).*/\1/p' "$log") ;;
+		kafka) if (echo >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then address=127.0.0.1:$port; fi ;;
+		esac
+		[ -z "$address" ] || return 0
 		sleep 0.25
 	done
-	tail -n 20 "$dir/$1.log" >&2
+	tail -n 20 "$log" >&2
 	local status=0
+	kill "$broker" 2>/dev/null || true
 	wait "$broker" || status=$?
 	broker=
 	return "$status"
 }
 
-results=()
-failed=0
+# A client that hangs must not hang all. Each check has a limit of its own.
+longest=600
+bounded=()
+if command -v timeout >/dev/null; then bounded=(timeout -k 20 "$longest"); fi
 
-# check TARGET CLIENT runs one client's checks.
+# said TARGET CLIENT SECONDS LINE notes what became of a client.
+said() { printf '%-6s %-13s %5s  %s\n' "$1" "$2" "$3" "$4" >>"$dir/results"; }
+
+# check TARGET CLIENT runs one client's checks, and shows their log when all are
+# done: there may be others at the same time.
 check() {
-	local began=$SECONDS status=0 log="$dir/$2.log"
-	printf '\n== %s against %s\n' "$2" "$1"
-	"$here/$2.sh" "$address" 2>&1 | tee "$log" || status=$?
-	local line
+	local began=$SECONDS status=0 log="$dir/$1.$2.log" line
+	"${bounded[@]+"${bounded[@]}"}" "$here/$2.sh" "$address" >"$log" 2>&1 &
+	running=$! # a signal must not have to wait for it
+	wait "$running" || status=$?
+	running=
 	case $status in
 	0) line=$(grep 'checks passed$' "$log") ;;
 	3) line="left out: $(tail -n 1 "$log")" ;;
-	*) line="FAILED: $(tail -n 1 "$log")" failed=1 ;;
+	124) line="FAILED: not done in $longest s; last: $(tail -n 1 "$log")" && touch "$dir/failed" ;;
+	*)
+		line="FAILED: $(tail -n 1 "$log")"
+		touch "$dir/failed"
+		;;
 	esac
-	results+=("$(printf '%-6s %-13s %4ds  %s' "$1" "$2" $((SECONDS - began)) "$line")")
+	printf '\n== %s against %s\n%s\n' "$2" "$1" "$(cat "$log")"
+	said "$1" "$2" "$((SECONDS - began))s" "$line"
 }
 
-(cd "$root" && go build -o "$dir/leat" ./cmd/leat)
-for target in leat kafka; do
-	[ "$where" = both ] || [ "$where" = "$target" ] || continue
-	status=0
-	start "$target" || status=$?
+# lane TARGET NAME CLIENT... runs clients one after the other against a broker.
+lane() {
+	local target=$1 name=$2 status=0
+	shift 2
+	start "$target" "$name" || status=$?
 	case $status in
 	0) ;;
 	3 | 4) # what integration/kafka/broker.sh says when it can't have Kafka
-		results+=("$target  all are left out: $(tail -n 1 "$dir/$target.log")")
-		continue
+		said "$target" all "" "left out: $(tail -n 1 "$dir/$name.broker.log")"
+		return
 		;;
 	*)
-		echo "run.sh: $target doesn't start" >&2
-		exit 1
+		said "$target" all "" "FAILED: the broker doesn't start"
+		touch "$dir/failed"
+		return
 		;;
 	esac
-	for client in "${clients[@]}"; do
-		if [ -n "${CLIENTS_BUDGET:-}" ] && [ "$SECONDS" -ge "$CLIENTS_BUDGET" ]; then
-			results+=("$(printf '%-6s %-13s        left out: the %ss are over' "$target" "$client" "$CLIENTS_BUDGET")")
+	for client in "$@"; do
+		if [ -n "${CLIENTS_BUDGET:-}" ] && [ $((SECONDS + $(usual "$client"))) -gt "$CLIENTS_BUDGET" ]; then
+			said "$target" "$client" "" "left out: it takes about $(usual "$client")s, and ${SECONDS}s of $CLIENTS_BUDGET are over"
 			continue
 		fi
 		check "$target" "$client"
 	done
 	end
-done
+}
+
+# chosen CLIENT... prints those of them that are wanted.
+chosen() {
+	local client
+	for client in "$@"; do
+		if [[ " ${clients[*]} " == *" $client "* ]]; then printf '%s ' "$client"; fi
+	done
+}
+
+# parallel TARGET NAME CLIENT... runs a lane beside others, if it has clients.
+parallel() {
+	[ $# -gt 2 ] || return 0
+	(
+		trap end EXIT
+		trap 'exit 130' INT TERM
+		lane "$@"
+	) &
+	lanes+=($!)
+}
+
+touch "$dir/results"
+if [ "$where" != kafka ]; then
+	(cd "$root" && go build -o "$dir/leat" ./cmd/leat)
+	# shellcheck disable=SC2046 # names have no spaces
+	parallel leat native $(chosen "${native[@]}")
+	# shellcheck disable=SC2046
+	parallel leat java $(chosen "${java[@]}")
+	# shellcheck disable=SC2046
+	parallel leat streams $(chosen "${streams[@]}")
+	for lane in "${lanes[@]+"${lanes[@]}"}"; do wait "$lane" || touch "$dir/failed"; done
+	lanes=()
+fi
+if [ "$where" != leat ]; then
+	# shellcheck disable=SC2046
+	lane kafka kafka $(chosen "${all[@]}") # one of them takes enough memory
+fi
 
 printf '\n'
-printf '%s\n' "${results[@]}"
-exit $failed
+cat "$dir/results"
+[ ! -e "$dir/failed" ]

@@ -9,6 +9,9 @@
 #                                who may do everything, and app, who may do nothing
 #                                (passwords admin-secret and app-secret)
 #   broker.sh tool CLASS ARG...  runs one of Kafka's own tools
+#   broker.sh fetch              fetches the jars
+#
+# LEAT_KAFKA_JVM are flags of the broker's virtual machine.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -59,7 +62,8 @@ start() {
 		id=$(java -cp "$jars/*" kafka.tools.StorageTool random-uuid)
 		java -cp "$jars/*" kafka.tools.StorageTool format -t "$id" -c "$dir/server.properties" "$@" >&2
 	fi
-	exec java -Xmx512m -cp "$jars/*" kafka.Kafka "$dir/server.properties"
+	# shellcheck disable=SC2086 # the flags are words
+	exec java ${LEAT_KAFKA_JVM:--Xmx512m} -cp "$jars/*" kafka.Kafka "$dir/server.properties"
 }
 
 run() {
@@ -140,9 +144,10 @@ secure() {
 case ${1:-} in
 run) fetch && run "$2" "$3" ;;
 secure) fetch && secure "$2" "$3" ;;
+fetch) fetch ;;
 tool) fetch && shift && exec java -cp "$jars/*" "$@" ;;
 *)
-	sed -n '2,11s/^# \{0,1\}//p' "$0"
+	sed -n '2,14s/^# \{0,1\}//p' "$0"
 	exit 2
 	;;
 esac

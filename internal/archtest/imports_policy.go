@@ -33,10 +33,12 @@ broker:
 	broker/internal/vfs broker/internal/flex
 	broker/internal/batch broker/internal/settings
 	broker/internal/acl broker/internal/authn broker/internal/quota
-	broker/internal/segment
+	broker/internal/segment broker/internal/journal
 	broker/internal/partition
 	broker/internal/catalog broker/internal/group broker/internal/txn broker/internal/share
 	broker/internal/assignor
+	broker/internal/group/grouptest
+	broker/internal/membership
 	broker/internal/consumer broker/internal/streams broker/internal/sharegroup
 	broker/internal/coord
 	broker/internal/wire

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -51,7 +52,9 @@ func (s *Server) produce(ctx context.Context, r *wire.Request) (wire.Reply, bool
 	if err := s.admit(ctx, p, r); err != nil {
 		return nil, false, err
 	}
-	p.append(s)
+	if err := s.writers.within(ctx, func() { p.append(s) }); err != nil {
+		return nil, false, err
+	}
 	r.Reusable = true // the logs have copied what they want
 	p.throttle = s.charge(r, quota.ProduceRate, float64(len(r.Body)))
 	r.Mute = p.throttle
@@ -117,7 +120,11 @@ func (p *produced) decode(body []byte, flexible bool) (acks int16, err error) {
 		if p.version >= 13 {
 			t.id = c.ID()
 		} else {
-			t.name = string(c.String())
+			name := c.String()
+			if name == nil && c.Err() == nil {
+				return 0, fmt.Errorf("%w: the name of a topic is null", wire.ErrFrame)
+			}
+			t.name = string(name)
 		}
 		for range c.Array(minPartitionBytes) {
 			t.partitions = append(t.partitions, producedPartition{index: c.Int32(), records: c.Bytes()})

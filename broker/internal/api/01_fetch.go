@@ -19,8 +19,7 @@ import (
 //
 // A batch is returned whole if it holds the offset asked for. The first
 // partition that has anything returns at least one batch, whatever the limits
-// say. Sessions are declined by answering session id 0: clients then name all
-// partitions in each request.
+// say. What a client has named in a session it needn't name again.
 //
 // v5: log start offset
 // v7: sessions
@@ -32,17 +31,39 @@ import (
 // v14-18: fields for followers and tiered storage
 func (s *Server) fetch(req *wire.Request, r *kmsg.FetchRequest) wire.Reply {
 	f := &fetched{version: r.Version, committed: r.IsolationLevel == readCommitted}
-	if r.SessionID != 0 && r.SessionEpoch > 0 {
-		f.code = kerr.FetchSessionIDNotFound.Code
+	session, code := s.fetches.enter(r, s.Clock.Now())
+	if f.code = code; code != 0 {
 		return ready(f)
 	}
-	f.plan(s, req, r)
+	topics := r.Topics
+	if session != nil {
+		f.session, f.first, topics = session.id, session.first, session.topics
+	}
+	f.plan(s, req, r.Version, topics)
 	return await(func(ctx context.Context) (wire.Response, error) {
+		if session != nil {
+			defer s.fetches.leave(session)
+		}
 		if err := f.wait(ctx, s, r); err != nil {
 			return nil, err
 		}
-		f.read(s, s.fetchBytes(req, r.MaxBytes))
-		f.throttle = s.charge(req, quota.FetchRate, float64(f.size()))
+		if err := s.readers.within(ctx, func() { f.read(s, s.fetchBytes(req, r.MaxBytes)) }); err != nil {
+			return nil, err
+		}
+		var granted bool
+		if f.throttle, granted = s.grant(req, quota.FetchRate, float64(f.size())); !granted {
+			// An answer without partitions, which clients know (KIP-219): what was
+			// read is fetched again when its time has come.
+			f.Release()
+			f.topics = nil
+			return f, nil
+		}
+		switch {
+		case session != nil:
+			session.answer(f)
+		case r.SessionEpoch == 0 && r.Version >= 7:
+			f.session = s.fetches.begin(ctx, r, f, s.Clock.Now())
+		}
 		return f, nil
 	})
 }
@@ -55,6 +76,10 @@ type fetched struct {
 	committed bool
 	throttle  time.Duration
 	topics    []fetchedTopic
+
+	session int32             // its id; 0 is none
+	first   place             // where to begin, so that all have their turn
+	latest  *fetchedPartition // the last to have had records
 }
 
 // SetThrottle has the client wait for at least so long.
@@ -85,12 +110,12 @@ type fetchedPartition struct {
 }
 
 // plan finds the logs of the request's partitions.
-func (f *fetched) plan(s *Server, req *wire.Request, r *kmsg.FetchRequest) {
+func (f *fetched) plan(s *Server, req *wire.Request, version int16, topics []kmsg.FetchRequestTopic) {
 	img := s.Catalog.Image()
-	f.topics = make([]fetchedTopic, len(r.Topics))
-	for i, rt := range r.Topics {
+	f.topics = make([]fetchedTopic, len(topics))
+	for i, rt := range topics {
 		t, code := img.Topic(rt.Topic), kerr.UnknownTopicOrPartition.Code
-		if r.Version >= 13 {
+		if version >= 13 {
 			t, code = img.TopicByID(rt.TopicID), kerr.UnknownTopicID.Code
 		}
 		ft := &f.topics[i]
@@ -156,13 +181,27 @@ func checkLeaderEpoch(log *partition.Log, epoch int32) int16 {
 
 // each calls do for every partition that can be read until it returns false.
 func (f *fetched) each(do func(*fetchedPartition) bool) {
-	for i := range f.topics {
-		for j := range f.topics[i].partitions {
-			if p := &f.topics[i].partitions[j]; p.code == 0 && !p.diverged && !do(p) {
-				return
+	_ = f.between(f.first, place{len(f.topics), 0}, do) && f.between(place{}, f.first, do)
+}
+
+// between is each from one place up to another.
+func (f *fetched) between(lo, hi place, do func(*fetchedPartition) bool) bool {
+	for i := lo.topic; i < len(f.topics) && i <= hi.topic; i++ {
+		partitions := f.topics[i].partitions
+		from, to := 0, len(partitions)
+		if i == lo.topic {
+			from = min(lo.partition, to)
+		}
+		if i == hi.topic {
+			to = min(hi.partition, to)
+		}
+		for j := from; j < to; j++ {
+			if p := &partitions[j]; p.code == 0 && !p.diverged && !do(p) {
+				return false
 			}
 		}
 	}
+	return true
 }
 
 // available counts the bytes to answer with, up to minBytes of them; an error
@@ -275,6 +314,7 @@ func (f *fetched) read(s *Server, maxBytes int) {
 		left -= res.Size
 		if res.Size > 0 {
 			minimum = partition.NoMinimum
+			f.latest = p
 		}
 		return true
 	})

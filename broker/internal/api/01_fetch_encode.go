@@ -54,7 +54,7 @@ func (e *fetchEncoder) response(f *fetched) {
 	e.int32(throttleMillis(f.throttle))
 	if e.version >= 7 {
 		e.int16(f.code)
-		e.int32(0) // session id: no session
+		e.int32(f.session)
 	}
 	e.buf = wire.AppendArray(e.buf, len(f.topics), e.flexible)
 	for i := range f.topics {

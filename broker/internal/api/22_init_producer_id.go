@@ -1,6 +1,8 @@
 package api
 
 import (
+	"time"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -8,6 +10,10 @@ import (
 	"github.com/leatstream/leat/broker/internal/txn"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
+
+// idRetryDelay is how long an answer waits that there are no ids, because the
+// disk fails: there are clients that ask again at once, and for ever.
+const idRetryDelay = 100 * time.Millisecond
 
 // InitProducerID, v0-5: give an idempotent producer its id, or a transactional
 // producer its id and epoch.
@@ -35,7 +41,7 @@ func (s *Server) initProducerID(req *wire.Request, r *kmsg.InitProducerIDRequest
 		id, err := s.Catalog.ProducerID()
 		if err != nil {
 			resp.ErrorCode, _ = s.explain(err)
-			break
+			return s.delayed(idRetryDelay, resp)
 		}
 		resp.ProducerID, resp.ProducerEpoch = id, 0
 	default:

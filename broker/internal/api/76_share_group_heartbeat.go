@@ -73,7 +73,7 @@ func (s *Server) prepareShares(ctx context.Context, group string, a *kmsg.ShareG
 		}
 	}
 	for _, f := range asked {
-		stored, code, err := awaitShare(ctx, s, f, nil)
+		stored, code, err := awaitCoord(ctx, s, f, nil)
 		if stored != 0 || code != 0 || err != nil {
 			return kerr.CoordinatorNotAvailable.Code, err
 		}

@@ -47,13 +47,10 @@ func (s *Server) makeInternalTopics(ctx context.Context, req *wire.Request, grou
 	if at < 0 {
 		return nil
 	}
-	f, err := s.Groups.MissingTopics(group)
-	if err != nil {
-		return nil // the next heartbeat tries again
-	}
-	missing, err := f.Await(ctx)
-	if err != nil {
-		return context.Cause(ctx)
+	var missing []streams.NewTopic
+	f, err := s.Groups.MissingTopics(group, &missing)
+	if _, code, err := awaitCoord(ctx, s, f, err); code != 0 || err != nil {
+		return err // if it is the coordinator's, the next heartbeat tries again
 	}
 	var topics []catalog.NewTopic
 	var denied, why []string

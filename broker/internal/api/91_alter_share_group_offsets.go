@@ -78,7 +78,7 @@ func (s *Server) alterShareOffsets(ctx context.Context, group string, t *catalog
 			rp.ErrorCode = kerr.InvalidRequest.Code
 		default:
 			f, err := s.Shares.Reset(share.Key{Group: group, Topic: t.ID, Partition: p.Partition}, p.StartOffset)
-			stored, failed, err := awaitShare(ctx, s, f, err)
+			stored, failed, err := awaitCoord(ctx, s, f, err)
 			if err != nil {
 				return out, err
 			}

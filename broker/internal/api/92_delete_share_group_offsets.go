@@ -67,7 +67,7 @@ func (s *Server) deleteShareGroupOffsets(req *wire.Request, r *kmsg.DeleteShareG
 // deleteShares forgets share partitions. The error is ctx's.
 func (s *Server) deleteShares(ctx context.Context, which func(share.Key) bool) (int16, error) {
 	for _, f := range s.Shares.Delete(which) {
-		done, code, err := awaitShare(ctx, s, f, nil)
+		done, code, err := awaitCoord(ctx, s, f, nil)
 		if code == 0 {
 			code = done
 		}

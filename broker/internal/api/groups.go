@@ -35,15 +35,30 @@ func (s *Server) groupAnswer(req *wire.Request, id string, fail func(int16) kmsg
 		return ready(fail(s.coordCode(err)))
 	}
 	return await(func(ctx context.Context) (wire.Response, error) {
-		resp, err := f.Await(ctx)
+		resp, code, err := awaitCoord(ctx, s, f, nil)
 		switch {
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
 		case err != nil:
-			return fail(s.coordCode(err)), nil
+			return nil, err
+		case code != 0:
+			return fail(code), nil
 		}
 		return resp, nil
 	})
+}
+
+// awaitCoord waits for a coordinator that was asked, unless asking was an error.
+// The coordinator's own trouble is the code; the error is ctx's.
+func awaitCoord[T any](ctx context.Context, s *Server, f *coord.Future[T], err error) (v T, code int16, _ error) {
+	if err == nil {
+		v, err = f.Await(ctx)
+	}
+	switch {
+	case err == nil:
+		return v, 0, nil
+	case ctx.Err() != nil:
+		return v, 0, context.Cause(ctx)
+	}
+	return v, s.coordCode(err), nil
 }
 
 // failed makes an answer to r with nothing but an error code.

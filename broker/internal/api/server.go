@@ -65,10 +65,15 @@ type Server struct {
 	denials denials
 
 	shareSessions share.Sessions
+	fetches       fetchSessions
+
+	writers, readers gate // of files
 }
 
 // NewServer returns a server.
-func NewServer(o Options) *Server { return &Server{Options: o} }
+func NewServer(o Options) *Server {
+	return &Server{Options: o, writers: make(gate, diskWriters), readers: make(gate, diskReaders)}
+}
 
 // errUnsupported closes the connection of a client that sends what ApiVersions
 // didn't offer.

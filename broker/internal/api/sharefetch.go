@@ -108,7 +108,7 @@ func (f *shareFetched) next(ctx context.Context, p *sharePart, w partition.Waker
 	k := p.key(f.group)
 	for range 3 {
 		ask, err := f.s.Shares.Next(k, w)
-		at, code, err := awaitShare(ctx, f.s, ask, err)
+		at, code, err := awaitCoord(ctx, f.s, ask, err)
 		if code != 0 || err != nil {
 			return code, err
 		}
@@ -127,7 +127,7 @@ func (f *shareFetched) next(ctx context.Context, p *sharePart, w partition.Waker
 			return f.s.logCode(err, p.topic.Name, p.Partition), nil
 		}
 		begin, err := f.s.Shares.Begin(k, start)
-		if stored, code, err := awaitShare(ctx, f.s, begin, err); err != nil || code != 0 || stored != 0 {
+		if stored, code, err := awaitCoord(ctx, f.s, begin, err); err != nil || code != 0 || stored != 0 {
 			return cmp.Or(code, stored), err
 		}
 	}
@@ -146,7 +146,7 @@ func (f *shareFetched) prepare(ctx context.Context, p *sharePart) (int16, error)
 		return kerr.NotLeaderForPartition.Code, nil
 	}
 	ask, err := f.s.Shares.Prepare(p.key(f.group))
-	stored, code, err := awaitShare(ctx, f.s, ask, err)
+	stored, code, err := awaitCoord(ctx, f.s, ask, err)
 	return cmp.Or(code, stored), err
 }
 
@@ -247,7 +247,7 @@ func (f *shareFetched) take(ctx context.Context, p *sharePart, res *partition.Re
 		Member: f.member, Mode: f.mode, Records: f.records, BatchSize: f.batchSize,
 		Offset: p.offset, Batches: walk.batches, Aborted: walk.aborted,
 	})
-	got, code, err := awaitShare(ctx, f.s, ask, err)
+	got, code, err := awaitCoord(ctx, f.s, ask, err)
 	if err != nil || code != 0 {
 		p.code = code
 		return err

@@ -17,7 +17,7 @@ import (
 // no such group. The error is ctx's.
 func (s *Server) sharedBy(ctx context.Context, group string) (shared assignor.Assignment, code int16, err error) {
 	f, err := s.Groups.Shared(group, &shared)
-	if _, code, err = awaitShare(ctx, s, f, err); code != 0 || err != nil {
+	if _, code, err = awaitCoord(ctx, s, f, err); code != 0 || err != nil {
 		return nil, code, err
 	}
 	return shared, 0, nil
@@ -27,7 +27,7 @@ func (s *Server) sharedBy(ctx context.Context, group string) (shared assignor.As
 // that can't be. The error is ctx's.
 func (s *Server) reshape(ctx context.Context, group string, absent coord.Absent, change sharegroup.Change) (int16, error) {
 	f, err := s.Groups.ReshapeShare(group, absent, change)
-	done, code, err := awaitShare(ctx, s, f, err)
+	done, code, err := awaitCoord(ctx, s, f, err)
 	if code == 0 {
 		code = done
 	}
@@ -37,7 +37,7 @@ func (s *Server) reshape(ctx context.Context, group string, absent coord.Absent,
 // shareSummary asks for the state of a share partition. The error is ctx's.
 func (s *Server) shareSummary(ctx context.Context, group string, t *catalog.Topic, p int32) (coord.ShareSummary, int16, error) {
 	f, err := s.Shares.Summary(share.Key{Group: group, Topic: t.ID, Partition: p})
-	return awaitShare(ctx, s, f, err)
+	return awaitCoord(ctx, s, f, err)
 }
 
 // shareAdmin checks whether a client may change the offsets of a share group.

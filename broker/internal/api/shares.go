@@ -12,21 +12,6 @@ import (
 	"github.com/leatstream/leat/broker/internal/wire"
 )
 
-// awaitShare waits for a coordinator of share partitions. Its own trouble is the
-// code; the error is ctx's.
-func awaitShare[T any](ctx context.Context, s *Server, f *coord.Future[T], err error) (v T, code int16, _ error) {
-	if err == nil {
-		v, err = f.Await(ctx)
-	}
-	switch {
-	case err == nil:
-		return v, 0, nil
-	case ctx.Err() != nil:
-		return v, 0, context.Cause(ctx)
-	}
-	return v, s.coordCode(err), nil
-}
-
 // sessionCode is the error code for an error of share sessions.
 func sessionCode(err error) int16 {
 	switch {
@@ -150,7 +135,7 @@ func (s *Server) acknowledge(ctx context.Context, req *wire.Request, k share.Ses
 		if f == nil {
 			continue
 		}
-		err, code, gone := awaitShare(ctx, s, f, nil)
+		err, code, gone := awaitCoord(ctx, s, f, nil)
 		if gone != nil {
 			return gone
 		}

@@ -23,6 +23,20 @@ func (s *Server) charge(r *wire.Request, what string, amount float64) time.Durat
 	return d
 }
 
+// grant is charge for what a client is about to get. Unless it is granted, the
+// client gets nothing, and comes back after the wait.
+func (s *Server) grant(r *wire.Request, what string, amount float64) (wait time.Duration, granted bool) {
+	t := s.Catalog.Security().Quotas
+	if len(t.Entries()) == 0 || r.Trusted {
+		return 0, true
+	}
+	wait, granted = s.Limiter.Admit(t, what, userOf(r), r.ClientID, amount, s.Clock.Now())
+	if wait > 0 && s.Throttled != nil {
+		s.Throttled(wait)
+	}
+	return wait, granted
+}
+
 // userOf is the name in the client's principal.
 func userOf(r *wire.Request) string {
 	_, name, _ := strings.Cut(r.Principal, ":")

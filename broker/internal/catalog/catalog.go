@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/leatstream/leat/broker/internal/journal"
 	"github.com/leatstream/leat/broker/internal/partition"
 	"github.com/leatstream/leat/broker/internal/settings"
 	"github.com/leatstream/leat/broker/internal/vfs"
@@ -75,7 +76,8 @@ type Options struct {
 	Log           *slog.Logger
 	Durability    partition.Durability
 	Syncer        *partition.Syncer
-	ClusterID     string // "" makes one up for a new directory
+	Journal       *journal.Recovered // what the Syncer's journal held; nil is nothing
+	ClusterID     string             // "" makes one up for a new directory
 	MaxPartitions int
 	// Static are the broker's settings that were given at the start, checked.
 	Static map[string]string
@@ -137,44 +139,55 @@ func Open(o Options) (*Catalog, error) {
 	return c, nil
 }
 
-// openAll opens the logs of all saved topics, a few at a time: recovery reads
-// much, and each log is independent.
+// openAll opens the logs of all saved topics.
 func (c *Catalog) openAll(unclean bool) ([]*Topic, error) {
-	const parallel = 8
-	var (
-		topics []*Topic
-		wg     sync.WaitGroup
-		slots  = make(chan struct{}, parallel)
-		mu     sync.Mutex
-		errs   []error
-	)
+	type place struct {
+		topic     *Topic
+		partition int32
+	}
+	var topics []*Topic
+	var places []place // of small topics several are opened at a time, too
 	for _, s := range c.saved.Topics {
 		t := &Topic{Name: s.Name, ID: s.ID, Configs: s.Configs, Logs: make([]*partition.Log, s.Partitions), Traffic: new(partition.Traffic)}
 		topics = append(topics, t)
 		for p := range s.Partitions {
-			slots <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-slots }()
-				log, err := c.openLog(t, p, unclean)
-				if err != nil {
-					mu.Lock()
-					defer mu.Unlock()
-					errs = append(errs, err)
-					return
-				}
-				t.Logs[p] = log
-			})
+			places = append(places, place{t, p})
 		}
 	}
-	wg.Wait()
-	return topics, errors.Join(errs...)
+	how := opening{unclean: unclean, tail: tailBytes(len(places))}
+	return topics, each(0, int32(len(places)), func(i int32) (err error) {
+		at := places[i]
+		at.topic.Logs[at.partition], err = c.openLog(at.topic, at.partition, how)
+		return err
+	})
 }
 
-func (c *Catalog) openLog(t *Topic, p int32, unclean bool) (*partition.Log, error) {
+// opening is how a log is opened.
+type opening struct {
+	unclean bool // after a stop that was not in order
+	tail    int  // bytes of its end that are kept in memory
+}
+
+// Bytes of the ends of logs that are kept in memory, for the consumers that keep
+// up: of all logs together about, and of each one. Others read what the operating
+// system has of the files.
+const (
+	allTails  = 256 << 20
+	leastTail = 32 << 10
+	mostTail  = 1 << 20
+)
+
+// tailBytes is what each of so many logs keeps.
+func tailBytes(logs int) int {
+	return min(max(allTails/max(logs, 1), leastTail), mostTail)
+}
+
+func (c *Catalog) openLog(t *Topic, p int32, how opening) (*partition.Log, error) {
 	log, err := partition.Open(partition.Options{
 		FS: c.opt.FS, Dir: c.logDir(t.Name, p), Topic: t.Name, Partition: p,
 		Clock: c.opt.Clock, Log: c.opt.Log, Durability: c.opt.Durability,
-		Syncer: c.opt.Syncer, Unclean: unclean, Traffic: t.Traffic, Synced: c.opt.Synced,
+		Syncer: c.opt.Syncer, TopicID: t.ID, Redo: c.opt.Journal.Entries(journal.Key{Topic: t.ID, Partition: p}),
+		Unclean: how.unclean, TailBytes: how.tail, Traffic: t.Traffic, Synced: c.opt.Synced,
 	}, logConfig(c.Settings(), t.Configs))
 	if err != nil {
 		return nil, fmt.Errorf("open partition %d of topic %s: %w", p, t.Name, err)
@@ -247,18 +260,21 @@ func (c *Catalog) Close() error {
 }
 
 func closeLogs(m *Image) error {
-	var errs []error
+	var closes []func() error
 	for _, t := range m.Topics() {
 		for p, log := range t.Logs {
 			if log == nil {
 				continue
 			}
-			if err := log.Close(); err != nil {
-				errs = append(errs, fmt.Errorf("close partition %d of topic %s: %w", p, t.Name, err))
-			}
+			closes = append(closes, func() error {
+				if err := log.Close(); err != nil {
+					return fmt.Errorf("close partition %d of topic %s: %w", p, t.Name, err)
+				}
+				return nil
+			})
 		}
 	}
-	return errors.Join(errs...)
+	return each(0, int32(len(closes)), func(i int32) error { return closes[i]() })
 }
 
 func (m *Image) put(t *Topic) {

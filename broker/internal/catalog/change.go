@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -80,7 +81,7 @@ func (c *Catalog) create(img *Image, n NewTopic) (*Topic, error) {
 		return nil, err
 	}
 	t := &Topic{Name: n.Name, ID: newID(), Configs: maps.Clone(n.Configs), Traffic: new(partition.Traffic)}
-	logs, err := c.openLogs(t, n.Partitions)
+	logs, err := c.openLogs(img, t, n.Partitions)
 	if err != nil {
 		return nil, err
 	}
@@ -90,20 +91,29 @@ func (c *Catalog) create(img *Image, n NewTopic) (*Topic, error) {
 }
 
 // openLogs makes the logs of a topic's new partitions up to hi, or none of them.
-func (c *Catalog) openLogs(t *Topic, hi int32) ([]*partition.Log, error) {
-	topic, lo := t.Name, int32(len(t.Logs))
-	logs := make([]*partition.Log, 0, hi-lo)
-	for p := lo; p < hi; p++ {
+func (c *Catalog) openLogs(img *Image, t *Topic, hi int32) ([]*partition.Log, error) {
+	lo := int32(len(t.Logs))
+	how := opening{tail: tailBytes(img.partitions + int(hi-lo))}
+	logs := make([]*partition.Log, hi-lo)
+	var failed atomic.Bool // a full disk needn't be told of for each partition
+	err := each(lo, hi, func(p int32) error {
+		if failed.Load() {
+			return nil
+		}
 		// Whatever is there is no partition of ours.
-		err := c.opt.FS.RemoveAll(c.logDir(topic, p))
-		var log *partition.Log
-		if err == nil {
-			log, err = c.openLog(t, p, false)
+		if err := c.opt.FS.RemoveAll(c.logDir(t.Name, p)); err != nil {
+			return err
 		}
+		log, err := c.openLog(t, p, how)
 		if err != nil {
-			return nil, errors.Join(storageError(err), deleteLogs(topic, logs))
+			failed.Store(true)
+			return err
 		}
-		logs = append(logs, log)
+		logs[p-lo] = log
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(storageError(err), deleteLogs(t.Name, logs))
 	}
 	return logs, nil
 }
@@ -161,7 +171,7 @@ func (c *Catalog) Grow(name string, count int32) error {
 		return err
 	}
 	old := img.Topic(name)
-	logs, err := c.openLogs(old, count)
+	logs, err := c.openLogs(img, old, count)
 	if err != nil {
 		return err
 	}
@@ -229,14 +239,17 @@ func (c *Catalog) ProducerID() (int64, error) {
 	return id, nil
 }
 
+// deleteLogs deletes logs, of which some may be missing.
 func deleteLogs(topic string, logs []*partition.Log) error {
-	var errs []error
-	for p, log := range logs {
-		if err := log.Delete(); err != nil {
-			errs = append(errs, fmt.Errorf("delete partition %d of topic %s: %w", p, topic, err))
+	return each(0, int32(len(logs)), func(p int32) error {
+		if logs[p] == nil {
+			return nil
 		}
-	}
-	return errors.Join(errs...)
+		if err := logs[p].Delete(); err != nil {
+			return fmt.Errorf("delete partition %d of topic %s: %w", p, topic, err)
+		}
+		return nil
+	})
 }
 
 func unknownTopic(name string) error {

@@ -79,15 +79,25 @@ func (c *Catalog) parse(b []byte) error {
 	return c.check()
 }
 
-// check refuses content that would lead outside the data directory.
+// mostPartitions is more than any broker has been given: a larger number in the
+// file is damage.
+const mostPartitions = 1 << 22
+
+// check refuses content that would lead outside the data directory, or to what
+// can't be.
 func (c *Catalog) check() error {
+	names, ids := map[string]bool{}, map[ID]bool{}
 	for _, t := range c.saved.Topics {
 		if err := CheckName(t.Name); err != nil {
 			return fmt.Errorf("%s: %w", c.path(), err)
 		}
-		if t.Partitions < 1 {
+		if t.Partitions < 1 || t.Partitions > mostPartitions {
 			return fmt.Errorf("%s: topic %s has %d partitions", c.path(), t.Name, t.Partitions)
 		}
+		if names[t.Name] || ids[t.ID] {
+			return fmt.Errorf("%s: topic %s, or its id %x, is there twice", c.path(), t.Name, t.ID)
+		}
+		names[t.Name], ids[t.ID] = true, true
 		if err := CheckConfigs(t.Configs); err != nil {
 			return fmt.Errorf("%s: topic %s: %w", c.path(), t.Name, err)
 		}

@@ -21,6 +21,7 @@ type Inspected struct {
 // InspectedTopic is a topic and the directories of its partitions.
 type InspectedTopic struct {
 	Name string
+	ID   ID
 	Dirs []string
 }
 
@@ -44,7 +45,7 @@ func Inspect(fsys vfs.FS, dir string) (Inspected, error) {
 	in.ClusterID, in.Clean = c.saved.ClusterID, !c.saved.Running
 	known := map[string]bool{}
 	for _, t := range c.saved.Topics {
-		it := InspectedTopic{Name: t.Name}
+		it := InspectedTopic{Name: t.Name, ID: t.ID}
 		for p := range t.Partitions {
 			it.Dirs = append(it.Dirs, c.logDir(t.Name, p))
 			known[c.logDir(t.Name, p)] = true

@@ -10,6 +10,7 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
 // Members that speak the classic protocol may be in the group, while an
@@ -26,28 +27,28 @@ func (g *Group) Join(env group.Env, call group.Call, r *kmsg.JoinGroupRequest, f
 	resp := r.ResponseKind().(*kmsg.JoinGroupResponse)
 	resp.MemberID = r.MemberID
 	if err := s.join(r, resp, from); err != nil {
-		s.e = group.Effects{}
+		s.Effects = group.Effects{}
 		resp.ErrorCode, _ = group.Refusal(err)
 		resp.Generation = -1
 		if r.Version < 7 {
 			resp.Protocol = kmsg.StringPtr("")
 		}
 	}
-	s.e.Reply(call, resp)
-	return s.e
+	s.Effects.Reply(call, resp)
+	return s.Effects
 }
 
 func (s *step) join(r *kmsg.JoinGroupRequest, resp *kmsg.JoinGroupResponse, from group.Client) error {
 	g := s.g
-	known := g.members[r.MemberID]
+	known := g.Member[r.MemberID]
 	switch {
-	case known == nil && len(g.members) >= s.env.MaxMembers:
+	case known == nil && len(g.Member) >= s.Env.MaxMembers:
 		return group.Refuse(kerr.GroupMaxSizeReached, "The consumer group is full.")
 	case r.ProtocolType != protocolType || !g.speaks(r):
 		return group.Refuse(kerr.InconsistentGroupProtocol, "The member's protocols are not supported.")
 	}
 	if r.MemberID == "" {
-		resp.MemberID = s.env.NewID()
+		resp.MemberID = s.Env.NewID()
 		if r.InstanceID == nil && r.Version >= 4 {
 			return group.Refuse(kerr.MemberIDRequired, "The member must come again with its id.")
 		}
@@ -68,16 +69,16 @@ func (s *step) join(r *kmsg.JoinGroupRequest, resp *kmsg.JoinGroupResponse, from
 	if r.Version < 1 {
 		m.rebalance = m.classic.session
 	}
-	c := unchanged
-	if now := g.members[m.id]; now == nil || !m.sameMetadata(now) || s.replaced[m.id] != "" {
+	c := membership.Unchanged
+	if now := g.Member[m.id]; now == nil || !m.sameMetadata(now) || s.replaced[m.id] != "" {
 		s.tell(m)
-		c = change(!m.sameSubscription(before))
+		c = membership.ChangedIf(!m.sameSubscription(before))
 	}
 	s.refresh(c)
 	s.assign()
 	m = s.reconcile(m, s.ownedNow(sub), c)
 	s.keepAlive(m)
-	resp.MemberID, resp.Generation = m.id, m.epoch
+	resp.MemberID, resp.Generation = m.id, m.Epoch
 	resp.ProtocolType, resp.Protocol = kmsg.StringPtr(protocolType), &m.classic.protocols[0].name
 	return nil
 }
@@ -86,7 +87,7 @@ func (s *step) join(r *kmsg.JoinGroupRequest, resp *kmsg.JoinGroupResponse, from
 func (s *step) findClassic(r *kmsg.JoinGroupRequest, id string) (*member, error) {
 	g := s.g
 	if r.InstanceID != nil {
-		old := g.members[g.static[*r.InstanceID]]
+		old := g.Member[g.static[*r.InstanceID]]
 		switch {
 		case old != nil && r.MemberID == "":
 			return s.replace(old, id), nil
@@ -96,7 +97,7 @@ func (s *step) findClassic(r *kmsg.JoinGroupRequest, id string) (*member, error)
 			return nil, group.Refuse(kerr.UnknownMemberID, "Nobody has the instance id.")
 		}
 	}
-	if m := g.members[id]; m != nil {
+	if m := g.Member[id]; m != nil {
 		return m, nil
 	}
 	return &member{id: id}, nil
@@ -106,7 +107,7 @@ func (s *step) findClassic(r *kmsg.JoinGroupRequest, id string) (*member, error)
 // protocol have.
 func (g *Group) speaks(r *kmsg.JoinGroupRequest) bool {
 	return slices.ContainsFunc(r.Protocols, func(p kmsg.JoinGroupRequestProtocol) bool {
-		for _, m := range g.members {
+		for _, m := range g.Member {
 			if m.classic != nil && m.id != r.MemberID && !m.classic.has(p.Name) {
 				return false
 			}
@@ -132,7 +133,7 @@ func classicOf(session time.Duration, protocols []kmsg.JoinGroupRequestProtocol)
 func (s *step) ownedNow(sub kmsg.ConsumerMemberMetadata) assignor.Assignment {
 	a := assignor.Assignment{}
 	for _, o := range sub.OwnedPartitions {
-		if t, ok := s.env.Topics.Topic(o.Topic); ok {
+		if t, ok := s.Env.Topics.Topic(o.Topic); ok {
 			a[t.ID] = append(a[t.ID], o.Partitions...)
 		}
 	}
@@ -150,11 +151,11 @@ func (g *Group) speaker(id string, instance *string, generation int32) (*member,
 			return nil, kerr.FencedInstanceID.Code
 		}
 	}
-	m := g.members[id]
+	m := g.Member[id]
 	switch {
 	case m == nil || m.classic == nil:
 		return nil, kerr.UnknownMemberID.Code
-	case m.epoch != generation:
+	case m.Epoch != generation:
 		return nil, kerr.IllegalGeneration.Code
 	}
 	return m, 0
@@ -170,11 +171,11 @@ func (g *Group) Sync(env group.Env, call group.Call, r *kmsg.SyncGroupRequest) g
 	case code != 0:
 	case r.Version >= 5 && (r.ProtocolType == nil || *r.ProtocolType != protocolType || r.Protocol == nil || !m.classic.has(*r.Protocol)):
 		code = kerr.InconsistentGroupProtocol.Code
-	case m.epoch < g.targetAt && m.phase != revoking:
+	case m.Epoch < g.TargetAt && m.Phase != membership.Revoking:
 		code = kerr.RebalanceInProgress.Code
 	default:
-		ss := g.session(m.id)
-		ss.expires, ss.revokeBy = env.Now.Add(m.classic.session), time.Time{}
+		ss := g.Sessions.Of(m.id)
+		ss.Expires, ss.RevokeBy = env.Now.Add(m.classic.session), time.Time{}
 		resp.ProtocolType, resp.Protocol = kmsg.StringPtr(protocolType), &m.classic.protocols[0].name
 		resp.MemberAssignment = m.encoded(env.Topics)
 	}
@@ -204,12 +205,12 @@ func (g *Group) Beat(env group.Env, call group.Call, r *kmsg.HeartbeatRequest) g
 	resp := r.ResponseKind().(*kmsg.HeartbeatResponse)
 	m, code := g.speaker(r.MemberID, r.InstanceID, r.Generation)
 	if code == 0 {
-		ss := g.session(m.id)
-		ss.expires = env.Now.Add(m.classic.session)
+		ss := g.Sessions.Of(m.id)
+		ss.Expires = env.Now.Add(m.classic.session)
 		if g.shouldJoin(env, m) {
 			code = kerr.RebalanceInProgress.Code
-			if ss.revokeBy.IsZero() {
-				ss.revokeBy = env.Now.Add(m.rebalance)
+			if ss.RevokeBy.IsZero() {
+				ss.RevokeBy = env.Now.Add(m.rebalance)
 			}
 		}
 	}
@@ -222,12 +223,12 @@ func (g *Group) Beat(env group.Env, call group.Call, r *kmsg.HeartbeatRequest) g
 // new target, partitions that it has to give back, or that have become free.
 func (g *Group) shouldJoin(env group.Env, m *member) bool {
 	switch {
-	case m.epoch < g.targetAt, m.phase == revoking, g.epoch > g.targetAt && g.begin(env).due():
+	case m.Epoch < g.TargetAt, m.Phase == membership.Revoking, g.Epoch > g.TargetAt && g.begin(env).due():
 		return true
-	case m.phase != releasing:
+	case m.Phase != membership.Releasing:
 		return false
 	}
-	for id, ps := range g.targets[m.id] {
+	for id, ps := range g.Target[m.id] {
 		for _, p := range ps {
 			if !m.assigned.has(id, p) && g.owners[partition{id, p}] != "" {
 				return false
@@ -263,8 +264,8 @@ func (g *Group) Leave(env group.Env, call group.Call, r *kmsg.LeaveGroupRequest)
 	if len(gone) > 0 {
 		s.fence(gone...)
 	}
-	s.e.Reply(call, resp)
-	return s.e
+	s.Effects.Reply(call, resp)
+	return s.Effects
 }
 
 // leaver finds who is to be removed.
@@ -280,7 +281,7 @@ func (g *Group) leaver(lm kmsg.LeaveGroupRequestMember) (string, int16) {
 		}
 		id = current
 	}
-	if g.members[id] == nil {
+	if g.Member[id] == nil {
 		return "", kerr.UnknownMemberID.Code
 	}
 	return id, 0
@@ -299,7 +300,6 @@ func Upgrade(env group.Env, g *group.Group) (*Group, []group.Record, error) {
 		return nil, nil, cannot("the group does not use the consumer embedded protocol")
 	}
 	s := New(g.ID()).begin(env)
-	s.epoch, s.targets = g.Generation(), map[string]assignor.Assignment{}
 	for _, cm := range g.ClassicMembers() {
 		m, err := upgraded(env, g, cm)
 		if err != nil {
@@ -307,17 +307,18 @@ func Upgrade(env group.Env, g *group.Group) (*Group, []group.Record, error) {
 		}
 		s.tell(m)
 		s.give(m)
-		s.add(s.g.record(group.ConsumerMemberTarget, m.id, targetSchema(m.assigned.partitions())))
+		target := m.assigned.partitions()
+		s.Add(s.g.Record(group.ConsumerMemberTarget, m.id, membership.AssignmentSchema(&target)))
 	}
-	v, t := groupValue{epoch: s.epoch}, targetValue{epoch: s.epoch}
-	s.add(s.g.record(group.ConsumerGroup, "", v.schema), s.g.record(group.ConsumerTarget, "", t.schema))
-	for _, r := range s.e.Records {
+	v := groupValue{epoch: g.Generation()}
+	s.Add(s.g.Record(group.ConsumerGroup, "", v.schema), s.g.TargetRecord(v.epoch, 0))
+	for _, r := range s.Effects.Records {
 		if err := s.g.Apply(r); err != nil {
 			return nil, nil, err
 		}
 	}
 	s.g.Resume(env)
-	return s.g, s.e.Records, nil
+	return s.g, s.Effects.Records, nil
 }
 
 // upgraded is a member of a classic group as one of a consumer group.
@@ -326,7 +327,7 @@ func upgraded(env group.Env, g *group.Group, cm group.ClassicMember) (*member, e
 	var a kmsg.ConsumerMemberAssignment
 	m := &member{
 		id: cm.ID, instance: cm.Instance, client: cm.Client, rebalance: cm.Rebalance, classic: classicOf(cm.Session, cm.Protocols),
-		epoch: g.Generation(), previous: g.Generation(), assigned: owned{},
+		Progress: membership.Progress{Epoch: g.Generation(), Previous: g.Generation()}, assigned: owned{},
 	}
 	at := max(0, slices.IndexFunc(cm.Protocols, func(p kmsg.JoinGroupRequestProtocol) bool { return p.Name == g.Protocol() }))
 	if len(cm.Protocols) == 0 {
@@ -344,7 +345,7 @@ func upgraded(env group.Env, g *group.Group, cm group.ClassicMember) (*member, e
 	for _, t := range a.Topics {
 		if known, ok := env.Topics.Topic(t.Topic); ok {
 			for _, p := range t.Partitions {
-				m.assigned.add(known.ID, p, m.epoch)
+				m.assigned.add(known.ID, p, m.Epoch)
 			}
 		}
 	}
@@ -354,9 +355,9 @@ func upgraded(env group.Env, g *group.Group, cm group.ClassicMember) (*member, e
 // downgrade makes a classic group of a group when all who remain speak the classic
 // protocol. It reports whether it did.
 func (s *step) downgrade(gone []string) bool {
-	left := s.all()
-	spoke := slices.ContainsFunc(gone, func(id string) bool { m := s.g.members[id]; return m != nil && m.classic == nil })
-	if !s.env.Migration.Downgrade || len(left) == 0 || !spoke {
+	left := s.All()
+	spoke := slices.ContainsFunc(gone, func(id string) bool { m := s.g.Member[id]; return m != nil && m.classic == nil })
+	if !s.Env.Migration.Downgrade || len(left) == 0 || !spoke {
 		return false
 	}
 	name := ""
@@ -378,14 +379,14 @@ func (s *step) downgrade(gone []string) bool {
 	}
 	var members []group.ClassicMember
 	for _, m := range left {
-		cm := group.ClassicMember{ID: m.id, Instance: m.instance, Client: m.client, Session: m.classic.session, Rebalance: m.rebalance, Assignment: m.encoded(s.env.Topics)}
+		cm := group.ClassicMember{ID: m.id, Instance: m.instance, Client: m.client, Session: m.classic.session, Rebalance: m.rebalance, Assignment: m.encoded(s.Env.Topics)}
 		for _, p := range m.classic.protocols {
 			cm.Protocols = append(cm.Protocols, kmsg.JoinGroupRequestProtocol{Name: p.name, Metadata: p.metadata})
 		}
 		members = append(members, cm)
 	}
-	s.add(s.g.Tombstones()...)
-	s.add(group.ClassicRecord(s.g.id, s.env.Now, s.epoch, name, members))
-	s.e.Rebalance = true
+	s.Add(s.g.Tombstones()...)
+	s.Add(group.ClassicRecord(s.g.ID, s.Env.Now, s.Epoch, name, members))
+	s.Effects.Rejoin = true
 	return true
 }

@@ -32,8 +32,8 @@ func (c *speaker) join() *kmsg.JoinGroupResponse {
 	r.Version, r.Group, r.MemberID, r.ProtocolType = 9, "g", c.id, "consumer"
 	r.SessionTimeoutMillis, r.RebalanceTimeoutMillis = 10_000, 20_000
 	r.Protocols = []kmsg.JoinGroupRequestProtocol{{Name: "cooperative-sticky", Metadata: c.metadata()}}
-	e := c.w.g.Join(c.w.env(), 1, r, group.Client{ID: "c"})
-	if !c.w.take(e) {
+	e := c.w.G.Join(c.w.Around(), 1, r, group.Client{ID: "c"})
+	if !c.w.Take(e) {
 		return nil
 	}
 	resp := e.Replies[0].Body.(*kmsg.JoinGroupResponse)
@@ -49,7 +49,7 @@ func (c *speaker) sync(t *testing.T) int16 {
 	r := kmsg.NewPtrSyncGroupRequest()
 	r.Version, r.Group, r.MemberID, r.Generation = 5, "g", c.id, c.generation
 	r.ProtocolType, r.Protocol = kmsg.StringPtr("consumer"), kmsg.StringPtr("cooperative-sticky")
-	resp := c.w.g.Sync(c.w.env(), 1, r).Replies[0].Body.(*kmsg.SyncGroupResponse)
+	resp := c.w.G.Sync(c.w.Around(), 1, r).Replies[0].Body.(*kmsg.SyncGroupResponse)
 	if resp.ErrorCode == 0 {
 		var a kmsg.ConsumerMemberAssignment
 		if err := a.ReadFrom(resp.MemberAssignment); err != nil {
@@ -66,7 +66,7 @@ func (c *speaker) sync(t *testing.T) int16 {
 func (c *speaker) beat() int16 {
 	r := kmsg.NewPtrHeartbeatRequest()
 	r.Version, r.Group, r.MemberID, r.Generation = 4, "g", c.id, c.generation
-	return c.w.g.Beat(c.w.env(), 1, r).Replies[0].Body.(*kmsg.HeartbeatResponse).ErrorCode
+	return c.w.G.Beat(c.w.Around(), 1, r).Replies[0].Body.(*kmsg.HeartbeatResponse).ErrorCode
 }
 
 // act does what the client does next: it joins, or asks whether it has to.
@@ -119,8 +119,8 @@ func TestClassic_BesideTheNewProtocol(t *testing.T) {
 	is(t, "heartbeat when there is something", c.beat(), kerr.RebalanceInProgress)
 	is(t, "join again", c.join().ErrorCode, nil)
 	is(t, "sync again", c.sync(t), nil)
-	if len(c.owned) != 2 || len(a.has) != 2 || w.g.State() != "Stable" {
-		t.Errorf("%v and %v, %s", c.owned, a.has, w.g.State())
+	if len(c.owned) != 2 || len(a.has) != 2 || w.G.State() != "Stable" {
+		t.Errorf("%v and %v, %s", c.owned, a.has, w.G.State())
 	}
 	is(t, "heartbeat at last", c.beat(), nil)
 
@@ -133,15 +133,15 @@ func TestClassic_BesideTheNewProtocol(t *testing.T) {
 			is(t, "sync", c.sync(t), nil)
 		}
 	}
-	if len(c.owned)+len(a.has)+len(b.has) != 4 || len(b.has) != 1 || w.g.State() != "Stable" {
-		t.Errorf("%v, %v and %v, %s", c.owned, a.has, b.has, w.g.State())
+	if len(c.owned)+len(a.has)+len(b.has) != 4 || len(b.has) != 1 || w.G.State() != "Stable" {
+		t.Errorf("%v, %v and %v, %s", c.owned, a.has, b.has, w.G.State())
 	}
 	generation := c.generation
 	c.generation = 99
 	is(t, "from the future", c.beat(), kerr.IllegalGeneration)
 	is(t, "sync from the future", c.sync(t), kerr.IllegalGeneration)
 	c.generation = generation
-	w.pass(11 * time.Second)
+	w.Pass(11 * time.Second)
 	is(t, "after its session", c.beat(), kerr.UnknownMemberID)
 }
 
@@ -149,7 +149,7 @@ func TestClassic_BesideTheNewProtocol(t *testing.T) {
 func TestClassic_MustJoinInTime(t *testing.T) {
 	w := newWorld(4)
 	c := &speaker{w: w}
-	c.w.g.Join(w.env(), 1, kmsg.NewPtrJoinGroupRequest(), group.Client{}) // nonsense does no harm
+	c.w.G.Join(w.Around(), 1, kmsg.NewPtrJoinGroupRequest(), group.Client{}) // nonsense does no harm
 	c.join()
 	c.join()
 	c.sync(t)
@@ -157,7 +157,7 @@ func TestClassic_MustJoinInTime(t *testing.T) {
 	a.beat()
 	for range 4 {
 		is(t, "heartbeat", c.beat(), kerr.RebalanceInProgress)
-		w.pass(5 * time.Second)
+		w.Pass(5 * time.Second)
 		a.beat()
 	}
 	is(t, "too late", c.beat(), kerr.UnknownMemberID)
@@ -175,13 +175,13 @@ func TestLeave_ByAdministrator(t *testing.T) {
 	r := kmsg.NewPtrLeaveGroupRequest()
 	r.Version = 5
 	r.Members = []kmsg.LeaveGroupRequestMember{{InstanceID: b.instance}, {MemberID: "a"}, {MemberID: "x"}}
-	e := w.g.Leave(w.env(), 1, r)
-	w.take(e)
+	e := w.G.Leave(w.Around(), 1, r)
+	w.Take(e)
 	resp := e.Replies[0].Body.(*kmsg.LeaveGroupResponse)
 	is(t, "by instance", resp.Members[0].ErrorCode, nil)
 	is(t, "by id", resp.Members[1].ErrorCode, nil)
 	is(t, "nobody", resp.Members[2].ErrorCode, kerr.UnknownMemberID)
-	if w.g.Members() != 0 {
-		t.Errorf("%d members remain", w.g.Members())
+	if w.G.Members() != 0 {
+		t.Errorf("%d members remain", w.G.Members())
 	}
 }

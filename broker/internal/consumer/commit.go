@@ -9,24 +9,24 @@ import (
 // CheckCommit says whether by may commit offsets of the partitions. A member may
 // with its epoch, and with an earlier one for partitions that it has had since.
 func (g *Group) CheckCommit(env group.Env, by group.Committer, ps []group.Commit) int16 {
-	if by.Generation < 0 && (len(g.members) == 0 || by.InTxn && by.MemberID == "" && by.InstanceID == nil) {
+	if by.Outsider(len(g.Member)) {
 		return 0
 	}
-	m := g.members[by.MemberID]
+	m := g.Member[by.MemberID]
 	switch {
 	case m == nil:
 		return kerr.UnknownMemberID.Code
 	case m.classic != nil:
-		if by.Generation != m.epoch {
+		if by.Generation != m.Epoch {
 			return kerr.IllegalGeneration.Code
 		}
 		return 0
 	case !by.KnowsEpochs && !by.InTxn:
 		return kerr.UnsupportedVersion.Code
-	case by.Generation == m.epoch:
+	case by.Generation == m.Epoch:
 		return 0
-	case by.Generation < 0 || by.Generation > m.epoch:
-		return stale(by)
+	case by.Generation < 0 || by.Generation > m.Epoch:
+		return by.Stale()
 	}
 	for _, p := range ps {
 		t, ok := env.Topics.Topic(p.Topic)
@@ -35,19 +35,10 @@ func (g *Group) CheckCommit(env group.Env, by group.Committer, ps []group.Commit
 			epoch, has = m.pending[t.ID][p.Partition.Partition]
 		}
 		if !ok || !has || by.Generation < epoch {
-			return stale(by)
+			return by.Stale()
 		}
 	}
 	return 0
-}
-
-// stale is the code for an epoch that is not the member's. The request for
-// transactions has one of its own.
-func stale(by group.Committer) int16 {
-	if by.InTxn {
-		return kerr.IllegalGeneration.Code
-	}
-	return kerr.StaleMemberEpoch.Code
 }
 
 // CheckFetch says whether a member may fetch offsets.
@@ -55,11 +46,11 @@ func (g *Group) CheckFetch(memberID string, epoch int32) int16 {
 	if memberID == "" && epoch < 0 {
 		return 0
 	}
-	m := g.members[memberID]
+	m := g.Member[memberID]
 	switch {
 	case m == nil:
 		return kerr.UnknownMemberID.Code
-	case m.epoch == epoch:
+	case m.Epoch == epoch:
 		return 0
 	case m.classic != nil:
 		return kerr.IllegalGeneration.Code

@@ -8,11 +8,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
 func TestHeartbeat_Refused(t *testing.T) {
 	w := newWorld(4)
-	w.limit = 2
+	w.MaxMembers = 2
 	a := w.client("a", "t0")
 	w.settle(a)
 	for what, tc := range map[string]struct {
@@ -48,17 +49,17 @@ func TestHeartbeat_Static(t *testing.T) {
 	s2 := w.client("s2", "t0")
 	s2.instance = s1.instance
 	is(t, "while the first is there", s2.beat().ErrorCode, kerr.UnreleasedInstanceID)
-	epoch := w.g.Epoch()
-	is(t, "leave for now", s1.leave(leftForNow), nil)
+	epoch := w.G.Epoch
+	is(t, "leave for now", s1.leave(membership.LeftForNow), nil)
 	is(t, "take over", s2.beat().ErrorCode, nil)
-	if len(s2.has) != 4 || w.g.Epoch() != epoch || w.g.Members() != 1 {
-		t.Errorf("it has %v in epoch %d; before it was %d", s2.has, w.g.Epoch(), epoch)
+	if len(s2.has) != 4 || w.G.Epoch != epoch || w.G.Members() != 1 {
+		t.Errorf("it has %v in epoch %d; before it was %d", s2.has, w.G.Epoch, epoch)
 	}
 	s1.epoch = epoch
 	is(t, "the first again", s1.send(s1.request()).ErrorCode, kerr.FencedInstanceID)
-	is(t, "leave for now", s2.leave(leftForNow), nil)
-	w.pass(46 * time.Second)
-	if w.g.Members() != 0 {
+	is(t, "leave for now", s2.leave(membership.LeftForNow), nil)
+	w.Pass(46 * time.Second)
+	if w.G.Members() != 0 {
 		t.Error("who doesn't come back stays for ever")
 	}
 }
@@ -69,18 +70,18 @@ func TestHeartbeat_SubscriptionShrinks(t *testing.T) {
 	w := newWorld(4, 4)
 	a, b := w.client("a", "t0", "t1"), w.client("b", "t0", "t1")
 	w.settle(a, b)
-	w.interval = time.Hour
+	w.Settings.Consumer.AssignmentInterval = time.Hour
 	a.topics, a.tells = []string{"t0"}, true
 	a.beat()
 	for p := range a.has {
-		if p.topic != w.topics.list[0].ID {
+		if p.topic != w.id("t0") {
 			t.Errorf("a still has %v", p)
 		}
 	}
 	if a.epoch != b.epoch {
 		t.Errorf("epochs %d and %d", a.epoch, b.epoch)
 	}
-	w.interval = 0
+	w.Settings.Consumer.AssignmentInterval = 0
 	w.settle(a, b)
 	if len(a.has)+len(b.has) != 8 {
 		t.Errorf("%v and %v", a.has, b.has)
@@ -97,7 +98,7 @@ func TestHeartbeat_Assignor(t *testing.T) {
 	}
 	w.settle(a, b)
 	var d kmsg.ConsumerGroupDescribeResponseGroup
-	w.g.Describe(w.topics, &d)
+	w.G.Describe(w.Topics, &d)
 	if d.AssignorName != "range" || d.State != "Stable" || len(d.Members) != 2 || d.Members[0].MemberType != 1 {
 		t.Errorf("group: %+v", d)
 	}
@@ -116,14 +117,14 @@ func TestCheckCommit(t *testing.T) {
 	b := w.client("b", "t0")
 	w.settle(a, b)
 	commit := func(by group.Committer, p int32) int16 {
-		return w.g.CheckCommit(w.env(), by, []group.Commit{{Partition: group.Partition{Topic: "t0", Partition: p}}})
+		return w.G.CheckCommit(w.Around(), by, []group.Commit{{Partition: group.Partition{Topic: "t0", Partition: p}}})
 	}
 	by := group.Committer{MemberID: "a", Generation: a.epoch, KnowsEpochs: true}
 	is(t, "its epoch", commit(by, 0), nil)
 	by.Generation = first
 	for p := range int32(4) {
 		want := kerr.StaleMemberEpoch
-		if a.has[partition{w.topics.list[0].ID, p}] {
+		if a.has[partition{w.id("t0"), p}] {
 			want = nil
 		}
 		is(t, "an earlier epoch", commit(by, p), want)
@@ -136,15 +137,15 @@ func TestCheckCommit(t *testing.T) {
 	is(t, "an old client", commit(by, 0), kerr.UnsupportedVersion)
 	is(t, "from outside", commit(group.Committer{Generation: -1, KnowsEpochs: true}, 0), kerr.UnknownMemberID)
 	is(t, "a stranger", commit(group.Committer{MemberID: "x", Generation: 1, KnowsEpochs: true}, 0), kerr.UnknownMemberID)
-	is(t, "fetch", w.g.CheckFetch("a", a.epoch), nil)
-	is(t, "fetch of an earlier epoch", w.g.CheckFetch("a", first), kerr.StaleMemberEpoch)
-	is(t, "fetch of a stranger", w.g.CheckFetch("x", 1), kerr.UnknownMemberID)
-	is(t, "fetch from outside", w.g.CheckFetch("", -1), nil)
-	if !w.g.Subscribed("t0") || w.g.Subscribed("t1") {
+	is(t, "fetch", w.G.CheckFetch("a", a.epoch), nil)
+	is(t, "fetch of an earlier epoch", w.G.CheckFetch("a", first), kerr.StaleMemberEpoch)
+	is(t, "fetch of a stranger", w.G.CheckFetch("x", 1), kerr.UnknownMemberID)
+	is(t, "fetch from outside", w.G.CheckFetch("", -1), nil)
+	if !w.G.Subscribed("t0") || w.G.Subscribed("t1") {
 		t.Error("it consumes t0 and nothing else")
 	}
-	a.leave(leaving)
-	b.leave(leaving)
+	a.leave(membership.Leaving)
+	b.leave(membership.Leaving)
 	is(t, "from outside, when all have gone", commit(group.Committer{Generation: -1, KnowsEpochs: true}, 0), nil)
 }
 
@@ -161,8 +162,8 @@ func classicGroup(t *testing.T, w *world) *group.Group {
 			Protocols: []kmsg.JoinGroupRequestProtocol{{Name: "cooperative-sticky", Metadata: (&speaker{}).metadata()}},
 		})
 	}
-	g := group.New("g", nil, w.now)
-	if err := g.Restore(w.now, group.ClassicRecord("g", w.now, 7, "cooperative-sticky", members), group.Place{}); err != nil {
+	g := group.New("g", nil, w.Now)
+	if err := g.Restore(w.Now, group.ClassicRecord("g", w.Now, 7, "cooperative-sticky", members), group.Place{}); err != nil {
 		t.Fatal(err)
 	}
 	return g
@@ -171,15 +172,15 @@ func classicGroup(t *testing.T, w *world) *group.Group {
 func TestUpgradeAndDowngrade(t *testing.T) {
 	w := newWorld(4)
 	old := classicGroup(t, w)
-	if _, _, err := Upgrade(w.env(), old); err == nil {
+	if _, _, err := Upgrade(w.Around(), old); err == nil {
 		t.Error("upgraded against the policy")
 	}
-	w.migration = group.MigrationOf("bidirectional")
-	g, records, err := Upgrade(w.env(), old)
+	w.Migration = group.MigrationOf("bidirectional")
+	g, records, err := Upgrade(w.Around(), old)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.g, w.log = g, records
+	w.G, w.Log = g, records
 	a := w.client("a", "t0")
 	x := &speaker{w: w, id: "x", generation: 7, owned: []int32{0, 1}}
 	y := &speaker{w: w, id: "y", generation: 7, owned: []int32{2, 3}}
@@ -194,28 +195,28 @@ func TestUpgradeAndDowngrade(t *testing.T) {
 		t.Fatalf("%v, %v and %v, %s", a.has, x.owned, y.owned, g.State())
 	}
 	before := g.snapshot()
-	if w.restart(); w.g.snapshot() != before {
-		t.Errorf("a restart made\n%s of\n%s", w.g.snapshot(), before)
+	if w.Restart(); w.G.snapshot() != before {
+		t.Errorf("a restart made\n%s of\n%s", w.G.snapshot(), before)
 	}
 
 	// The last of the new protocol leaves: what is stored is a classic group.
 	r := kmsg.NewPtrConsumerGroupHeartbeatRequest()
-	r.Group, r.MemberID, r.MemberEpoch = "g", "a", leaving
-	e := w.g.Heartbeat(w.env(), 1, &Heartbeat{ConsumerGroupHeartbeatRequest: r})
-	if !e.Rebalance {
+	r.Group, r.MemberID, r.MemberEpoch = "g", "a", membership.Leaving
+	e := w.G.Heartbeat(w.Around(), 1, &Heartbeat{ConsumerGroupHeartbeatRequest: r})
+	if !e.Rejoin {
 		t.Fatalf("no downgrade: %+v", e)
 	}
-	back := group.New("g", &group.Config{}, w.now)
-	back.Become(w.g, w.now)
+	back := group.New("g", &group.Config{}, w.Now)
+	back.Become(w.G, w.Now)
 	for _, rec := range e.Records {
-		if err := back.Restore(w.now, rec, group.Place{}); err != nil {
+		if err := back.Restore(w.Now, rec, group.Place{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if back.Kind() != group.Classic || back.State() != group.Stable || len(back.ClassicMembers()) != 2 || back.Protocol() != "cooperative-sticky" {
 		t.Errorf("%s group, %s, %+v", back.Kind(), back.StateName(), back.ClassicMembers())
 	}
-	if back.Rebalance(w.now); back.State() != group.PreparingRebalance {
+	if back.Rebalance(w.Now); back.State() != group.PreparingRebalance {
 		t.Errorf("state %s", back.State())
 	}
 }

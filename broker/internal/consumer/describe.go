@@ -9,17 +9,18 @@ import (
 	"github.com/leatstream/leat/broker/internal/group"
 )
 
-// Describe fills what ConsumerGroupDescribe tells of the group.
-func (g *Group) Describe(topics group.Topics, d *kmsg.ConsumerGroupDescribeResponseGroup) {
-	d.Group, d.State, d.Epoch, d.AssignmentEpoch = g.id, g.State(), g.epoch, g.targetAt
+// Describe fills what ConsumerGroupDescribe tells of the group, and returns the
+// topics that this mentions.
+func (g *Group) Describe(topics group.Topics, d *kmsg.ConsumerGroupDescribeResponseGroup) (mentioned []string) {
+	d.Group, d.State, d.Epoch, d.AssignmentEpoch = g.ID, g.State(), g.Epoch, g.TargetAt
 	var members []*member
-	for _, id := range g.memberIDs() {
-		members = append(members, g.members[id])
+	for _, id := range g.MemberIDs() {
+		members = append(members, g.Member[id])
 	}
 	d.AssignorName = preferred(members)
 	for _, m := range members {
 		dm := kmsg.NewConsumerGroupDescribeResponseGroupMember()
-		dm.MemberID, dm.InstanceID, dm.RackID, dm.MemberEpoch = m.id, m.instance, m.rack, m.epoch
+		dm.MemberID, dm.InstanceID, dm.RackID, dm.MemberEpoch = m.id, m.instance, m.rack, m.Epoch
 		dm.ClientID, dm.ClientHost = m.client.ID, m.client.Host
 		dm.SubscribedTopics = slices.Clone(m.topics)
 		dm.SubscribedTopicRegex = &m.regex
@@ -28,9 +29,14 @@ func (g *Group) Describe(topics group.Topics, d *kmsg.ConsumerGroupDescribeRespo
 			dm.MemberType = 0
 		}
 		dm.Assignment = described(topics, m.assigned.partitions())
-		dm.TargetAssignment = described(topics, g.targets[m.id])
+		dm.TargetAssignment = described(topics, g.Target[m.id])
 		d.Members = append(d.Members, dm)
+		mentioned = append(mentioned, m.topics...)
+		for _, t := range slices.Concat(dm.Assignment.TopicPartitions, dm.TargetAssignment.TopicPartitions) {
+			mentioned = append(mentioned, t.Topic)
+		}
 	}
+	return mentioned
 }
 
 // described is an assignment with the names of topics. Topics that have been

@@ -1,45 +1,27 @@
 package consumer
 
 import (
-	"maps"
 	"slices"
-	"time"
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
 // Group is the members of one consumer group.
 type Group struct {
-	id string
+	membership.Roster[*member, assignor.Assignment]
 
-	// What follows is what records tell.
-	epoch    int32
-	hash     int64 // of the topics that members subscribe to
-	targetAt int32 // the target's epoch
-	computed int64 // when the target was computed, in milliseconds
-	members  map[string]*member
-	targets  map[string]assignor.Assignment
-	regexes  map[string]regex
+	regexes map[string]regex // told by records, too
 
-	// What follows is derived from it.
+	// What follows is derived from records.
 	static map[string]string // instance id -> member id
 	owners map[partition]string
-
-	// What follows is not in records.
-	sessions map[string]*session
-	seen     group.Topics // for which the hash was computed
 }
 
 type partition struct {
 	topic assignor.ID
 	index int32
-}
-
-// session is what is known of a member until the broker stops.
-type session struct {
-	expires  time.Time
-	revokeBy time.Time // zero if it has nothing to give back
 }
 
 // regex is what a regular expression stands for.
@@ -48,46 +30,24 @@ type regex struct {
 	resolvedAt int64    // milliseconds
 }
 
+// records is what Kafka calls them.
+var records = membership.Records[assignor.Assignment]{
+	Kind: group.Consumer, Group: group.ConsumerGroup, Target: group.ConsumerTarget,
+	Member: group.ConsumerMember, MemberTarget: group.ConsumerMemberTarget, Current: group.ConsumerCurrent,
+	Schema: membership.AssignmentSchema,
+}
+
 // New returns an empty group.
 func New(id string) *Group {
 	return &Group{
-		id:      id,
-		members: map[string]*member{}, targets: map[string]assignor.Assignment{}, regexes: map[string]regex{},
-		static: map[string]string{}, owners: map[partition]string{}, sessions: map[string]*session{},
+		Roster:  membership.New[*member](id, &records),
+		regexes: map[string]regex{}, static: map[string]string{}, owners: map[partition]string{},
 	}
 }
-
-// Kind is Consumer.
-func (g *Group) Kind() group.Kind { return group.Consumer }
-
-// Members is how many members there are.
-func (g *Group) Members() int { return len(g.members) }
-
-// Epoch is the group's epoch.
-func (g *Group) Epoch() int32 { return g.epoch }
-
-// State is Kafka's name of the group's state.
-func (g *Group) State() string {
-	switch {
-	case len(g.members) == 0:
-		return "Empty"
-	case g.epoch > g.targetAt:
-		return "Assigning"
-	}
-	for _, m := range g.members {
-		if m.phase != stable || m.epoch != g.targetAt {
-			return "Reconciling"
-		}
-	}
-	return "Stable"
-}
-
-// memberIDs lists the members in a fixed order.
-func (g *Group) memberIDs() []string { return slices.Sorted(maps.Keys(g.members)) }
 
 // Subscribed says whether a member consumes the topic.
 func (g *Group) Subscribed(topic string) bool {
-	for _, m := range g.members {
+	for _, m := range g.Member {
 		if slices.Contains(m.topics, topic) || slices.Contains(g.regexes[m.regex].topics, topic) {
 			return true
 		}
@@ -97,8 +57,8 @@ func (g *Group) Subscribed(topic string) bool {
 
 // put makes the member part of the group, in place of the one with its id.
 func (g *Group) put(m *member) {
-	g.disown(g.members[m.id])
-	g.members[m.id] = m
+	g.disown(g.Member[m.id])
+	g.Member[m.id] = m
 	if m.instance != nil {
 		g.static[*m.instance] = m.id
 	}
@@ -107,16 +67,11 @@ func (g *Group) put(m *member) {
 	}
 }
 
-// drop removes a member.
-func (g *Group) drop(id string) {
-	m := g.members[id]
-	if m == nil {
-		return
-	}
+// unlink forgets where a member that goes is to be found. The instance id may be
+// another's by now.
+func (g *Group) unlink(m *member) {
 	g.disown(m)
-	delete(g.members, id)
-	delete(g.sessions, id)
-	if m.instance != nil && g.static[*m.instance] == id {
+	if m != nil && m.instance != nil && g.static[*m.instance] == m.id {
 		delete(g.static, *m.instance)
 	}
 }
@@ -130,14 +85,4 @@ func (g *Group) disown(m *member) {
 			delete(g.owners, p)
 		}
 	}
-}
-
-// session is that of a member, made if need be.
-func (g *Group) session(id string) *session {
-	s := g.sessions[id]
-	if s == nil {
-		s = &session{}
-		g.sessions[id] = s
-	}
-	return s
 }

@@ -10,12 +10,7 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/group"
-)
-
-// The epochs by which members join and leave.
-const (
-	joining = 0
-	leaving = -1
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
 // Heartbeat is a ConsumerGroupHeartbeat request and who sent it.
@@ -27,8 +22,19 @@ type Heartbeat struct {
 	Visible func(topic string) bool
 }
 
+// GroupID is the group's name.
+func (h *Heartbeat) GroupID() string { return h.Group }
+
+// Kind is Consumer.
+func (h *Heartbeat) Kind() group.Kind { return group.Consumer }
+
 // Joins says that the request asks for a new member.
-func (h *Heartbeat) Joins() bool { return h.MemberEpoch == joining }
+func (h *Heartbeat) Joins() bool { return h.MemberEpoch == membership.Joining }
+
+// NotFound is the error for a group that isn't there, or is of another kind.
+func (h *Heartbeat) NotFound(env group.Env) error {
+	return group.NotFound(env, h.Kind(), h.Group, h.MemberEpoch)
+}
 
 // Heartbeat handles a member's request: to join, to go on, or to leave.
 func (g *Group) Heartbeat(env group.Env, call group.Call, h *Heartbeat) group.Effects {
@@ -38,32 +44,11 @@ func (g *Group) Heartbeat(env group.Env, call group.Call, h *Heartbeat) group.Ef
 	if err == nil {
 		err = s.heartbeat(h, resp)
 	}
-	if err != nil {
-		return Refused(call, h, err)
-	}
-	s.e.Reply(call, resp)
-	return s.e
-}
-
-// Refused answers a heartbeat with an error.
-func Refused(call group.Call, h *Heartbeat, err error) group.Effects {
-	var e group.Effects
-	resp := h.ResponseKind().(*kmsg.ConsumerGroupHeartbeatResponse)
-	resp.ErrorCode, resp.ErrorMessage = group.Refusal(err)
-	e.Reply(call, resp)
-	return e
-}
-
-// NotFound is the error for a group that isn't there, or is of another kind.
-func NotFound(env group.Env, h *Heartbeat) error {
-	if !env.Known && h.MemberEpoch >= joining {
-		return group.Refuse(kerr.GroupIDNotFound, "Consumer group "+h.Group+" not found.")
-	}
-	return group.NotFound(env, h.Group, group.Consumer.String())
+	return group.Answer(call, h, s.Effects, resp, err)
 }
 
 func (s *step) heartbeat(h *Heartbeat, resp *kmsg.ConsumerGroupHeartbeatResponse) error {
-	if h.MemberEpoch < joining {
+	if h.MemberEpoch < membership.Joining {
 		return s.leave(h, resp)
 	}
 	m, err := s.find(h)
@@ -73,10 +58,10 @@ func (s *step) heartbeat(h *Heartbeat, resp *kmsg.ConsumerGroupHeartbeatResponse
 	before := m
 	m = m.clone()
 	h.update(m)
-	c := unchanged
-	if known := s.g.members[m.id]; known == nil || !m.sameMetadata(known) || s.replaced[m.id] != "" {
+	c := membership.Unchanged
+	if known := s.g.Member[m.id]; known == nil || !m.sameMetadata(known) || s.replaced[m.id] != "" {
 		s.tell(m)
-		c = change(!m.sameSubscription(before))
+		c = membership.ChangedIf(!m.sameSubscription(before))
 	}
 	if err := s.resolve(m, h.Visible); err != nil {
 		return err
@@ -94,7 +79,7 @@ func (h *Heartbeat) check() error {
 	empty := func(v *string) bool { return v != nil && *v == "" }
 	invalid := func(why string) error { return group.Refuse(kerr.InvalidRequest, why) }
 	switch {
-	case h.MemberID == "" && (h.MemberEpoch != joining || h.Version >= 1):
+	case h.MemberID == "" && (h.MemberEpoch != membership.Joining || h.Version >= 1):
 		return invalid("MemberId can't be empty.")
 	case h.Group == "":
 		return invalid("GroupId can't be empty.")
@@ -102,15 +87,15 @@ func (h *Heartbeat) check() error {
 		return invalid("InstanceId can't be empty.")
 	case empty(h.RackID):
 		return invalid("RackId can't be empty.")
-	case h.MemberEpoch == leftForNow && h.InstanceID == nil:
+	case h.MemberEpoch == membership.LeftForNow && h.InstanceID == nil:
 		return invalid("InstanceId can't be null.")
-	case h.MemberEpoch < leftForNow:
+	case h.MemberEpoch < membership.LeftForNow:
 		return invalid("MemberEpoch is invalid.")
-	case h.MemberEpoch == joining && h.RebalanceTimeoutMillis == -1:
+	case h.MemberEpoch == membership.Joining && h.RebalanceTimeoutMillis == -1:
 		return invalid("RebalanceTimeoutMs must be provided in first request.")
-	case h.MemberEpoch == joining && (h.Topics == nil || len(h.Topics) > 0):
+	case h.MemberEpoch == membership.Joining && (h.Topics == nil || len(h.Topics) > 0):
 		return invalid("TopicPartitions must be empty when (re-)joining.")
-	case h.MemberEpoch == joining && h.SubscribedTopicNames == nil && h.SubscribedTopicRegex == nil:
+	case h.MemberEpoch == membership.Joining && h.SubscribedTopicNames == nil && h.SubscribedTopicRegex == nil:
 		return invalid("Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.")
 	}
 	if a := h.ServerAssignor; a != nil {
@@ -127,40 +112,40 @@ func (s *step) find(h *Heartbeat) (*member, error) {
 	g := s.g
 	id := h.MemberID
 	if id == "" {
-		id = s.env.NewID()
+		id = s.Env.NewID()
 	}
-	known := g.members[id]
-	if known == nil && len(g.members) >= s.env.MaxMembers {
-		return nil, group.Refuse(kerr.GroupMaxSizeReached, fmt.Sprintf("The consumer group has reached its maximum capacity of %d members.", s.env.MaxMembers))
+	known := g.Member[id]
+	if known == nil && len(g.Member) >= s.Env.MaxMembers {
+		return nil, membership.Full(h.Kind(), s.Env.MaxMembers)
 	}
 	if h.InstanceID != nil {
 		return s.findStatic(id, h)
 	}
 	switch {
 	case known != nil:
-		return known, h.checkEpoch(known)
+		return known, h.admit(known)
 	case h.Joins():
 		return &member{id: id}, nil
 	}
-	return nil, group.Refuse(kerr.UnknownMemberID, fmt.Sprintf("Member %s is not a member of group %s.", id, g.id))
+	return nil, membership.Unknown(id, g.ID)
 }
 
 // findStatic is find for a static member. One that joins takes the place of the one
 // that left for now.
 func (s *step) findStatic(id string, h *Heartbeat) (*member, error) {
 	g, instance := s.g, *h.InstanceID
-	old := g.members[g.static[instance]]
+	old := g.Member[g.static[instance]]
 	switch {
 	case h.Joins() && old == nil:
-		if known := g.members[id]; known != nil {
+		if known := g.Member[id]; known != nil {
 			return known, nil
 		}
 		return &member{id: id}, nil
 	case h.Joins():
-		if old.id == id && old.epoch != leftForNow {
+		if old.id == id && old.Epoch != membership.LeftForNow {
 			return old, nil
 		}
-		if old.classic == nil && old.epoch != leftForNow {
+		if old.classic == nil && old.Epoch != membership.LeftForNow {
 			return nil, group.Refuse(kerr.UnreleasedInstanceID, fmt.Sprintf("Static member %s with instance id %s cannot join the group because the instance id is owned by %s member.", id, instance, old.id))
 		}
 		return s.replace(old, id), nil
@@ -169,40 +154,27 @@ func (s *step) findStatic(id string, h *Heartbeat) (*member, error) {
 	case old.id != id:
 		return nil, group.Refuse(kerr.FencedInstanceID, fmt.Sprintf("Static member %s with instance id %s was fenced by member %s.", id, instance, old.id))
 	}
-	return old, h.checkEpoch(old)
+	return old, h.admit(old)
 }
 
 // replace gives a static member's place to one with another id.
 func (s *step) replace(old *member, id string) *member {
 	m := old.clone()
-	m.id, m.epoch, m.previous, m.phase = id, 0, 0, stable
+	m.id, m.Progress = id, membership.Progress{}
 	if old.id != id {
-		s.add(s.g.memberTombstones(old.id)...)
-		s.members[old.id] = nil
+		s.Remove(old.id)
 		s.replaced[id] = old.id
-		s.add(s.g.record(group.ConsumerMemberTarget, id, targetSchema(s.g.targets[old.id])))
+		target := s.g.Target[old.id]
+		s.Add(s.g.Record(group.ConsumerMemberTarget, id, membership.AssignmentSchema(&target)))
 	}
 	s.give(m)
 	return m
 }
 
-// checkEpoch fences a member that isn't where the group believes it to be. One
-// whose last answer got lost may come with the epoch before, if it doesn't claim
-// partitions that it was not given.
-func (h *Heartbeat) checkEpoch(m *member) error {
-	which := "greater"
-	switch {
-	case h.MemberEpoch == m.epoch, h.Joins():
-		return nil
-	case h.MemberEpoch < m.epoch:
-		if h.MemberEpoch == m.previous && h.ownsOnly(m.assigned) {
-			return nil
-		}
-		which = "smaller"
-	}
-	return group.Refuse(kerr.FencedMemberEpoch, fmt.Sprintf(
-		"The consumer group member has a %s member epoch (%d) than the one known by the group coordinator (%d). The member must abandon all its partitions and rejoin.",
-		which, h.MemberEpoch, m.epoch))
+// admit fences a member that isn't where the group believes it to be. One whose
+// last answer got lost may not claim partitions that it was not given.
+func (h *Heartbeat) admit(m *member) error {
+	return m.Admit(h.Kind(), h.MemberEpoch, func() bool { return h.ownsOnly(m.assigned) })
 }
 
 func (h *Heartbeat) ownsOnly(o owned) bool {
@@ -252,9 +224,9 @@ func reportedOf(topics []kmsg.ConsumerGroupHeartbeatRequestTopic) assignor.Assig
 }
 
 // reconcile brings the member nearer to its target.
-func (s *step) reconcile(m *member, reported assignor.Assignment, c change) *member {
+func (s *step) reconcile(m *member, reported assignor.Assignment, c membership.Change) *member {
 	next := reconcile(m, goal{
-		epoch: max(1, s.targetAt), target: s.target(m.id), subscribed: s.subscribed(m), shrunk: c == changed, reported: reported,
+		epoch: max(membership.First-1, s.TargetAt), target: s.target(m.id), subscribed: s.subscribed(m), shrunk: c == membership.Changed, reported: reported,
 		taken: func(id assignor.ID, p int32) bool {
 			owner := s.g.owners[partition{id, p}]
 			return owner != "" && owner != m.id && owner != s.replaced[m.id]
@@ -269,31 +241,20 @@ func (s *step) reconcile(m *member, reported assignor.Assignment, c change) *mem
 
 // keepAlive sets the member's time limits.
 func (s *step) keepAlive(m *member) {
-	now, ss := s.env.Now, s.g.session(m.id)
-	ss.expires = now.Add(s.g.sessionTimeout(s.env, m))
-	switch {
-	case m.classic != nil:
-		ss.revokeBy = now.Add(m.rebalance) // to ask for its assignment
-	case m.phase != revoking:
-		ss.revokeBy = time.Time{}
-	case ss.revokeBy.IsZero() || s.members[m.id] == m:
-		ss.revokeBy = now.Add(m.rebalance)
-	}
-}
-
-// sessionTimeout is after how long a silent member is removed.
-func (g *Group) sessionTimeout(env group.Env, m *member) time.Duration {
+	now, ss := s.Env.Now, s.g.Sessions.Of(m.id)
+	ss.Expires = now.Add(m.sessionTimeout(s.Env))
 	if m.classic != nil {
-		return m.classic.session
+		ss.RevokeBy = now.Add(m.rebalance) // to ask for its assignment
+		return
 	}
-	return env.Settings.Consumer.SessionTimeout
+	ss.Revoke(m.Phase, s.Touched(m), now.Add(m.rebalance))
 }
 
 // answer tells the member its epoch, and what it should have if that is news to
 // it or it told all of itself, as clients do that have lost track.
 func (h *Heartbeat) answer(s *step, resp *kmsg.ConsumerGroupHeartbeatResponse, before, m *member) {
-	resp.MemberID, resp.MemberEpoch = &m.id, m.epoch
-	resp.HeartbeatIntervalMillis = int32(s.env.Settings.Consumer.HeartbeatInterval.Milliseconds())
+	resp.MemberID, resp.MemberEpoch = &m.id, m.Epoch
+	resp.HeartbeatIntervalMillis = int32(s.Env.Settings.Consumer.HeartbeatInterval.Milliseconds())
 	full := h.RebalanceTimeoutMillis != -1 && (h.SubscribedTopicNames != nil || h.SubscribedTopicRegex != nil) && h.Topics != nil
 	if !h.Joins() && !full && m.assigned.samePartitions(before.assigned) {
 		return
@@ -310,9 +271,9 @@ func (h *Heartbeat) answer(s *step, resp *kmsg.ConsumerGroupHeartbeatResponse, b
 func (s *step) leave(h *Heartbeat, resp *kmsg.ConsumerGroupHeartbeatResponse) error {
 	g := s.g
 	resp.MemberID, resp.MemberEpoch = &h.MemberID, h.MemberEpoch
-	m := g.members[h.MemberID]
+	m := g.Member[h.MemberID]
 	if h.InstanceID != nil {
-		old := g.members[g.static[*h.InstanceID]]
+		old := g.Member[g.static[*h.InstanceID]]
 		switch {
 		case old == nil:
 			return group.Refuse(kerr.UnknownMemberID, "Instance id "+*h.InstanceID+" is unknown.")
@@ -322,15 +283,15 @@ func (s *step) leave(h *Heartbeat, resp *kmsg.ConsumerGroupHeartbeatResponse) er
 		m = old
 	}
 	if m == nil {
-		return group.Refuse(kerr.UnknownMemberID, fmt.Sprintf("Member %s is not a member of group %s.", h.MemberID, g.id))
+		return membership.Unknown(h.MemberID, g.ID)
 	}
-	if h.MemberEpoch == leaving {
+	if h.MemberEpoch == membership.Leaving {
 		s.fence(m.id)
 		return nil
 	}
 	c := m.clone()
-	c.epoch, c.pending = leftForNow, nil
+	c.Epoch, c.pending = membership.LeftForNow, nil
 	s.give(c)
-	g.session(c.id).revokeBy = time.Time{}
+	g.Sessions.Of(c.id).RevokeBy = time.Time{}
 	return nil
 }

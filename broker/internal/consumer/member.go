@@ -8,24 +8,14 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/membership"
 )
-
-// phase is how far a member is on its way to its target. The numbers are those in
-// records.
-type phase int8
-
-const (
-	stable    phase = 0 // it has what it should have
-	revoking  phase = 1 // it has to give partitions back
-	releasing phase = 2 // others have partitions that it should have
-)
-
-// leftForNow is the epoch of a static member that will come back.
-const leftForNow = -2
 
 // member is one member. It is never modified once it is in a group: steps change a
 // copy, and the records of it replace the member.
 type member struct {
+	membership.Progress
+
 	id             string
 	instance, rack *string
 	client         group.Client
@@ -35,15 +25,16 @@ type member struct {
 	assignor       *string
 	classic        *classic // nil if it speaks the consumer protocol
 
-	epoch, previous int32
-	phase           phase
-	assigned        owned // what it has, or is told to have
-	pending         owned // what it has to give back
+	assigned owned // what it has, or is told to have
+	pending  owned // what it has to give back
 }
 
 // owned is the partitions of a member, each with the member epoch at which it got
 // it.
 type owned map[assignor.ID]map[int32]int32
+
+// Name is the member's id.
+func (m *member) Name() string { return m.id }
 
 // clone copies a member, to be changed. What it points to must be replaced, not
 // changed.
@@ -66,9 +57,6 @@ func (m *member) has() iter.Seq[partition] {
 		}
 	}
 }
-
-// advance gives the member an epoch.
-func (m *member) advance(epoch int32) { m.previous, m.epoch = m.epoch, epoch }
 
 // add gives a partition an epoch.
 func (o owned) add(id assignor.ID, p, epoch int32) {
@@ -116,7 +104,7 @@ func (m *member) sameMetadata(b *member) bool {
 
 // sameState says whether the members are equally far, with the same partitions.
 func (m *member) sameState(b *member) bool {
-	return m.epoch == b.epoch && m.previous == b.previous && m.phase == b.phase && m.assigned.equal(b.assigned) && m.pending.equal(b.pending)
+	return m.Progress == b.Progress && m.assigned.equal(b.assigned) && m.pending.equal(b.pending)
 }
 
 func equal(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
 // TestRandom lets clients come, go, change their minds and lose answers, while the
@@ -20,7 +21,7 @@ func TestRandom(t *testing.T) {
 	outer := t
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(3, 4)
-		w.interval = time.Duration(rapid.IntRange(0, 2).Draw(t, "interval")) * time.Second
+		w.Settings.Consumer.AssignmentInterval = time.Duration(rapid.IntRange(0, 2).Draw(t, "interval")) * time.Second
 		var clients []*client
 		for i := range 4 {
 			c := w.client(fmt.Sprint("m", i), "t0", "t1")
@@ -50,12 +51,11 @@ func TestRandom(t *testing.T) {
 			},
 			"act":          func(t *rapid.T) { rapid.SampledFrom(speakers).Draw(t, "speaker").act(outer) },
 			"quit":         func(t *rapid.T) { rapid.SampledFrom(speakers).Draw(t, "speaker").forget() },
-			"leave":        func(t *rapid.T) { joined(t).leave(leaving) },
+			"leave":        func(t *rapid.T) { joined(t).leave(membership.Leaving) },
 			"back in time": func(t *rapid.T) { c := joined(t); c.epoch = max(1, c.epoch-1) },
 			"static leaves for now": func(t *rapid.T) {
-				if c := clients[3]; c.epoch > 0 && c.leave(leftForNow) == 0 {
-					w.ids++
-					c.id = fmt.Sprint("m3-", w.ids)
+				if c := clients[3]; c.epoch > 0 && c.leave(membership.LeftForNow) == 0 {
+					c.id = fmt.Sprint("m3-", w.NextID())
 				}
 			},
 			"subscribe": func(t *rapid.T) {
@@ -68,27 +68,27 @@ func TestRandom(t *testing.T) {
 			},
 			"die": func(t *rapid.T) {
 				one(t).forget()
-				w.pass(46 * time.Second)
+				w.Pass(46 * time.Second)
 				for _, c := range clients {
 					c.last = 0
 					c.beat() // all that live were silent too, and learn of it
 				}
 			},
-			"pass":    func(t *rapid.T) { w.pass(time.Duration(rapid.IntRange(1, 4).Draw(t, "seconds")) * time.Second) },
-			"restart": func(*rapid.T) { w.restart() },
-			"disk":    func(*rapid.T) { w.full = !w.full },
-			"create":  func(t *rapid.T) { w.create("t2", int32(rapid.IntRange(1, 3).Draw(t, "partitions"))) },
+			"pass":    func(t *rapid.T) { w.Pass(time.Duration(rapid.IntRange(1, 4).Draw(t, "seconds")) * time.Second) },
+			"restart": func(*rapid.T) { w.Restart() },
+			"disk":    func(*rapid.T) { w.Full = !w.Full },
+			"create":  func(t *rapid.T) { w.Create("t2", int32(rapid.IntRange(1, 3).Draw(t, "partitions"))) },
 			"delete": func(*rapid.T) {
-				w.change(func(l []group.Topic) []group.Topic {
+				w.Change(func(l []group.Topic) []group.Topic {
 					return slices.DeleteFunc(l, func(t group.Topic) bool { return t.Name == "t2" })
 				})
 			},
 			"grow": func(*rapid.T) {
-				w.change(func(l []group.Topic) []group.Topic { l[0].Partitions++; return l })
+				w.Change(func(l []group.Topic) []group.Topic { l[0].Partitions++; return l })
 			},
 			"": func(t *rapid.T) { w.check(t, clients, speakers) },
 		})
-		w.full = false
+		w.Full = false
 		for range 30 {
 			for _, s := range speakers {
 				if s.generation > 0 {
@@ -98,7 +98,7 @@ func TestRandom(t *testing.T) {
 			for _, c := range clients {
 				c.beat()
 			}
-			w.pass(time.Second)
+			w.Pass(time.Second)
 		}
 		w.check(t, clients, speakers)
 		w.checkRest(t, clients, speakers)
@@ -110,8 +110,8 @@ func (w *world) check(t *rapid.T, clients []*client, speakers []*speaker) {
 	owners := map[partition]string{}
 	for _, s := range speakers {
 		for _, p := range s.owned {
-			topic, _ := w.topics.Topic("t0")
-			if at := (partition{topic.ID, p}); w.g.members[s.id] != nil {
+			topic, _ := w.Topics.Topic("t0")
+			if at := (partition{topic.ID, p}); w.G.Member[s.id] != nil {
 				if owners[at] != "" {
 					t.Fatalf("two who speak the classic protocol have %v", at)
 				}
@@ -120,7 +120,7 @@ func (w *world) check(t *rapid.T, clients []*client, speakers []*speaker) {
 		}
 	}
 	for _, c := range clients {
-		if w.g.members[c.id] == nil {
+		if w.G.Member[c.id] == nil {
 			continue // silent for so long that it knows
 		}
 		for p := range c.has {
@@ -131,31 +131,31 @@ func (w *world) check(t *rapid.T, clients []*client, speakers []*speaker) {
 		}
 	}
 	again := *w
-	again.restart()
-	if got, want := again.g.snapshot(), w.g.snapshot(); got != want {
+	again.Restart()
+	if got, want := again.G.snapshot(), w.G.snapshot(); got != want {
 		t.Fatalf("a restart would make of\n%s\nthis:\n%s", want, got)
 	}
 }
 
 // checkRest holds when all members have been heard of often enough.
 func (w *world) checkRest(t *rapid.T, clients []*client, speakers []*speaker) {
-	if w.g.State() != "Stable" {
-		t.Fatalf("state %s: %s", w.g.State(), w.g.snapshot())
+	if w.G.State() != "Stable" {
+		t.Fatalf("state %s: %s", w.G.State(), w.G.snapshot())
 	}
 	for _, c := range clients {
-		if got, want := c.owned(), w.g.targets[c.id]; !got.Equal(want) {
+		if got, want := c.owned(), w.G.Target[c.id]; !got.Equal(want) {
 			t.Fatalf("%s has %v, and should have %v", c.id, got, want)
 		}
 	}
 	wanted := map[string]bool{}
-	for _, m := range w.g.members {
-		for _, name := range slices.Concat(m.topics, w.g.regexes[m.regex].topics) {
+	for _, m := range w.G.Member {
+		for _, name := range slices.Concat(m.topics, w.G.regexes[m.regex].topics) {
 			wanted[name] = true
 		}
 	}
 	total, want := 0, 0
 	for name := range maps.Keys(wanted) {
-		topic, _ := w.topics.Topic(name)
+		topic, _ := w.Topics.Topic(name)
 		want += int(topic.Partitions)
 	}
 	for _, c := range clients {
@@ -176,7 +176,7 @@ func FuzzApply(f *testing.F) {
 	b := w.client("b", "t0")
 	b.instance = kmsg.StringPtr("i")
 	w.settle(a, b)
-	for _, r := range append(w.log, w.g.Tombstones()...) {
+	for _, r := range append(w.Log, w.G.Tombstones()...) {
 		f.Add(r.Key, r.Value)
 	}
 	f.Fuzz(func(t *testing.T, key, value []byte) {
@@ -187,11 +187,11 @@ func FuzzApply(f *testing.F) {
 		w := newWorld(3)
 		c := w.client("a", "t0")
 		c.beat()
-		if w.g.Apply(group.Record{Key: key, Value: value}) != nil {
+		if w.G.Apply(group.Record{Key: key, Value: value}) != nil {
 			return
 		}
-		w.g.Resume(w.env())
+		w.G.Resume(w.Around())
 		c.beat() // must not panic
-		w.pass(time.Hour)
+		w.Pass(time.Hour)
 	})
 }

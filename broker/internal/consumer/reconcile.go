@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"github.com/leatstream/leat/broker/internal/assignor"
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
 // goal is what a member is to be brought to.
@@ -22,11 +23,11 @@ type goal struct {
 // returns the member if there is nothing to do, and else a changed copy.
 func reconcile(m *member, g goal) *member {
 	switch {
-	case m.phase == stable && m.epoch != g.epoch, m.phase == releasing:
+	case m.Phase == membership.Stable && m.Epoch != g.epoch, m.Phase == membership.Releasing:
 		return g.next(m)
-	case m.phase == revoking && !g.holds(m.pending):
+	case m.Phase == membership.Revoking && !g.holds(m.pending):
 		return g.next(m)
-	case g.shrunk && m.phase != releasing:
+	case g.shrunk && m.Phase != membership.Releasing:
 		return g.shrink(m)
 	}
 	return m
@@ -62,23 +63,23 @@ func (g goal) next(m *member) *member {
 	}
 	c := m.clone()
 	if len(back) > 0 && g.holds(back) {
-		c.phase, c.assigned, c.pending = revoking, kept, back
-		c.advance(m.epoch)
+		c.Phase, c.assigned, c.pending = membership.Revoking, kept, back
+		c.Advance(m.Epoch)
 		return c
 	}
-	c.phase, c.assigned, c.pending = stable, kept, nil
+	c.Phase, c.assigned, c.pending = membership.Stable, kept, nil
 	for id, ps := range g.target {
 		for _, p := range ps {
 			switch {
 			case kept.has(id, p) || !g.wants(id, p):
 			case g.taken(id, p) && !m.pending.has(id, p) && !m.assigned.has(id, p):
-				c.phase = releasing
+				c.Phase = membership.Releasing
 			default:
 				kept.add(id, p, g.epoch)
 			}
 		}
 	}
-	c.advance(g.epoch)
+	c.Advance(g.epoch)
 	return c
 }
 
@@ -113,8 +114,8 @@ func (g goal) shrink(m *member) *member {
 	c := m.clone()
 	c.assigned = kept
 	if g.holds(back) {
-		c.phase, c.pending = revoking, back
+		c.Phase, c.pending = membership.Revoking, back
 	}
-	c.advance(m.epoch)
+	c.Advance(m.Epoch)
 	return c
 }

@@ -7,19 +7,7 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/flex"
-	"github.com/leatstream/leat/broker/internal/group"
 )
-
-// record makes a record of the group: of all of it, or of a member or regular
-// expression.
-func (g *Group) record(t group.RecordType, item string, schema func(*flex.Coder)) group.Record {
-	return group.NewRecord(t, g.id, item, schema)
-}
-
-// tombstone makes a record that removes one.
-func (g *Group) tombstone(t group.RecordType, item string) group.Record {
-	return group.Tombstone(t, g.id, item)
-}
 
 // groupValue is the value of a record of the group.
 type groupValue struct {
@@ -30,17 +18,6 @@ type groupValue struct {
 func (v *groupValue) schema(c *flex.Coder) {
 	c.Int32(&v.epoch)
 	c.End(flex.Tag{ID: 0, Set: v.hash != 0, Field: func(c *flex.Coder) { c.Int64(&v.hash) }})
-}
-
-// targetValue is the value of a record of the target as a whole.
-type targetValue struct {
-	epoch int32
-	at    int64
-}
-
-func (v *targetValue) schema(c *flex.Coder) {
-	c.Int32(&v.epoch)
-	c.End(flex.Tag{ID: 0, Set: v.at != 0, Field: func(c *flex.Coder) { c.Int64(&v.at) }})
 }
 
 // topicPartitions is partitions of a topic, with the epochs at which a member got
@@ -59,25 +36,6 @@ func (v *topicPartitions) schema(c *flex.Coder) {
 
 func codeTopics(c *flex.Coder, v *[]topicPartitions) {
 	flex.Slice(c, v, func(t *topicPartitions) { t.schema(c) })
-}
-
-func codeAssignment(c *flex.Coder, a *assignor.Assignment) {
-	var topics []topicPartitions
-	for _, id := range a.IDs() {
-		topics = append(topics, topicPartitions{id: id, partitions: (*a)[id]})
-	}
-	codeTopics(c, &topics)
-	c.End()
-	if !c.Reading() {
-		return
-	}
-	*a = assignor.Assignment{}
-	for _, t := range topics {
-		slices.Sort(t.partitions)
-		if ps := slices.Compact(append((*a)[t.id], t.partitions...)); len(ps) > 0 {
-			(*a)[t.id] = ps
-		}
-	}
 }
 
 func (o owned) topics() []topicPartitions {
@@ -111,14 +69,14 @@ func ownedOf(topics []topicPartitions, epoch int32) owned {
 // currentSchema is what a member has.
 func (m *member) currentSchema(c *flex.Coder) {
 	assigned, pending := m.assigned.topics(), m.pending.topics()
-	c.Int32(&m.epoch)
-	c.Int32(&m.previous)
-	c.Int8((*int8)(&m.phase))
+	c.Int32(&m.Epoch)
+	c.Int32(&m.Previous)
+	c.Int8((*int8)(&m.Phase))
 	codeTopics(c, &assigned)
 	codeTopics(c, &pending)
 	c.End()
 	if c.Reading() {
-		m.assigned, m.pending = ownedOf(assigned, m.epoch), ownedOf(pending, m.epoch)
+		m.assigned, m.pending = ownedOf(assigned, m.Epoch), ownedOf(pending, m.Epoch)
 	}
 }
 
@@ -173,8 +131,4 @@ func (v *regex) schema(c *flex.Coder) {
 	c.Int64(&version)
 	c.Int64(&v.resolvedAt)
 	c.End()
-}
-
-func targetSchema(a assignor.Assignment) func(*flex.Coder) {
-	return func(c *flex.Coder) { codeAssignment(c, &a) }
 }

@@ -28,17 +28,17 @@ func compile(pattern string) (*regexp.Regexp, error) {
 // all that are in use if the topics have changed. visible says which topics the asking client may know of.
 func (s *step) resolve(m *member, visible func(string) bool) error {
 	_, known := s.g.regexes[m.regex]
-	if s.g.seen == s.env.Topics && (m.regex == "" || known) {
+	if s.g.Seen == s.Env.Topics && (m.regex == "" || known) {
 		return nil
 	}
 	used := map[string]bool{m.regex: true}
-	for _, m := range s.all() {
+	for _, m := range s.All() {
 		used[m.regex] = true
 	}
 	delete(used, "")
 	for _, pattern := range sortedKeys(used) {
 		old, known := s.g.regexes[pattern]
-		if known && s.g.seen == s.env.Topics {
+		if known && s.g.Seen == s.Env.Topics {
 			continue
 		}
 		re, err := compile(pattern)
@@ -48,15 +48,15 @@ func (s *step) resolve(m *member, visible func(string) bool) error {
 			}
 			return err
 		}
-		found := regex{resolvedAt: s.env.Now.UnixMilli()}
-		for _, name := range s.env.Topics.Names() {
+		found := regex{resolvedAt: s.Env.Now.UnixMilli()}
+		for _, name := range s.Env.Topics.Names() {
 			if re.MatchString(name) && visible(name) {
 				found.topics = append(found.topics, name)
 			}
 		}
 		if !known || !slices.Equal(old.topics, found.topics) {
 			s.regexes[pattern] = found
-			s.add(s.g.record(group.ConsumerRegex, pattern, found.schema))
+			s.Add(s.g.Record(group.ConsumerRegex, pattern, found.schema))
 		}
 	}
 	return nil
@@ -72,16 +72,16 @@ func (s *step) resolved(pattern string) regex {
 
 // dropRegexes forgets the expressions that nobody uses any more.
 func (s *step) dropRegexes() {
-	if len(s.g.regexes) == 0 || len(s.members) == 0 {
+	if len(s.g.regexes) == 0 || s.Untouched() {
 		return
 	}
 	used := map[string]bool{}
-	for _, m := range s.all() {
+	for _, m := range s.All() {
 		used[m.regex] = true
 	}
 	for _, pattern := range sortedKeys(s.g.regexes) {
 		if !used[pattern] {
-			s.add(s.g.tombstone(group.ConsumerRegex, pattern))
+			s.Add(s.g.Tombstone(group.ConsumerRegex, pattern))
 		}
 	}
 }

@@ -9,53 +9,24 @@ import (
 // Resume starts the sessions of all members, and the time that they have for what
 // they have to give back.
 func (g *Group) Resume(env group.Env) {
-	for id, m := range g.members {
-		s := g.session(id)
-		s.expires = env.Now.Add(g.sessionTimeout(env, m))
-		if m.phase == revoking {
-			s.revokeBy = env.Now.Add(m.rebalance)
-		}
-	}
-}
-
-// NextDeadline is when a member's time ends; zero is never.
-func (g *Group) NextDeadline() time.Time {
-	var next time.Time
-	for _, s := range g.sessions {
-		if t := s.end(); next.IsZero() || t.Before(next) {
-			next = t
-		}
-	}
-	return next
-}
-
-// end is the first of a session's limits.
-func (s *session) end() time.Time {
-	if !s.revokeBy.IsZero() && s.revokeBy.Before(s.expires) {
-		return s.revokeBy
-	}
-	return s.expires
+	g.Restart(env.Now, func(m *member) (silent, revoking time.Duration) { return m.sessionTimeout(env), m.rebalance })
 }
 
 // Tick removes the members that have been silent for too long, or have not given
 // back what isn't theirs.
 func (g *Group) Tick(env group.Env) group.Effects {
 	s := g.begin(env)
-	var late []string
-	for _, id := range sortedKeys(g.sessions) {
-		switch ss := g.sessions[id]; {
-		case g.members[id] == nil:
-			delete(g.sessions, id) // its record could not be stored
-		case !ss.end().After(env.Now):
-			late = append(late, id)
-			ss.expires, ss.revokeBy = env.Now.Add(retryAfter), time.Time{} // if this can't be stored
-		}
-	}
-	if len(late) > 0 {
+	if late := g.Late(env.Now); len(late) > 0 {
 		s.fence(late...)
 	}
-	return s.e
+	return s.Effects
 }
 
-// retryAfter is when a removal that could not be stored is tried again.
-const retryAfter = time.Second
+// sessionTimeout is after how long a silent member is removed. Who speaks the
+// classic protocol has brought its own.
+func (m *member) sessionTimeout(env group.Env) time.Duration {
+	if m.classic != nil {
+		return m.classic.session
+	}
+	return env.Settings.Consumer.SessionTimeout
+}

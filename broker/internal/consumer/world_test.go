@@ -11,125 +11,24 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/group"
-	"github.com/leatstream/leat/broker/internal/settings"
+	"github.com/leatstream/leat/broker/internal/group/grouptest"
 )
 
-// topicList is topics for tests.
-type topicList struct{ list []group.Topic }
-
-func (l *topicList) Topic(name string) (group.Topic, bool) {
-	i := slices.IndexFunc(l.list, func(t group.Topic) bool { return t.Name == name })
-	if i < 0 {
-		return group.Topic{}, false
-	}
-	return l.list[i], true
-}
-
-func (l *topicList) TopicByID(id [16]byte) (group.Topic, bool) {
-	i := slices.IndexFunc(l.list, func(t group.Topic) bool { return t.ID == id })
-	if i < 0 {
-		return group.Topic{}, false
-	}
-	return l.list[i], true
-}
-
-func (l *topicList) Names() []string {
-	var names []string
-	for _, t := range l.list {
-		names = append(names, t.Name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// world is a group with what is around it: time, topics, and the log of its
-// records.
-type world struct {
-	g      *Group
-	now    time.Time
-	topics *topicList
-	made   int // topics, ever
-	log    []group.Record
-	ids    int
-	limit  int
-	full   bool // the log takes no records
-
-	interval  time.Duration // between assignments
-	migration group.Migration
-}
+// world is a group with what is around it.
+type world struct{ grouptest.World[*Group] }
 
 func newWorld(topics ...int32) *world {
-	w := &world{g: New("g"), now: time.UnixMilli(1_000_000), topics: &topicList{}, limit: 100}
+	w := &world{grouptest.New(New)}
 	for i, n := range topics {
-		w.create(fmt.Sprint("t", i), n)
+		w.Create(fmt.Sprint("t", i), n)
 	}
 	return w
 }
 
-// create makes a topic, or one in place of that with the name.
-func (w *world) create(name string, partitions int32) {
-	w.made++
-	w.change(func(l []group.Topic) []group.Topic {
-		l = slices.DeleteFunc(l, func(t group.Topic) bool { return t.Name == name })
-		return append(l, group.Topic{Name: name, ID: [16]byte{byte(w.made), 1}, Partitions: partitions})
-	})
-}
-
-func (w *world) change(f func([]group.Topic) []group.Topic) {
-	w.topics = &topicList{f(slices.Clone(w.topics.list))}
-}
-
-func (w *world) env() group.Env {
-	return group.Env{
-		Now: w.now, Topics: w.topics, MaxMembers: w.limit,
-		Settings:  settings.Group{Consumer: settings.Membership{SessionTimeout: 45 * time.Second, HeartbeatInterval: 5 * time.Second, AssignmentInterval: w.interval}},
-		Migration: w.migration,
-		NewID:     func() string { w.ids++; return fmt.Sprint("new-", w.ids) },
-	}
-}
-
-// take stores what a step wants, and makes it true. It reports whether it could.
-func (w *world) take(e group.Effects) bool {
-	if w.full && len(e.Records) > 0 {
-		return false
-	}
-	for _, r := range e.Records {
-		w.log = append(w.log, r)
-		if err := w.g.Apply(r); err != nil {
-			panic(err)
-		}
-	}
-	return true
-}
-
-// restart makes the group anew from its records.
-func (w *world) restart() {
-	w.g = New("g")
-	for _, r := range w.log {
-		if err := w.g.Apply(r); err != nil {
-			panic(err)
-		}
-	}
-	w.g.Resume(w.env())
-}
-
-// pass lets time pass, with all that becomes due in between.
-func (w *world) pass(d time.Duration) {
-	end := w.now.Add(d)
-	for steps := 0; ; steps++ {
-		next := w.g.NextDeadline()
-		if next.IsZero() || next.After(end) {
-			break
-		}
-		if steps > 1000 {
-			panic("the deadline doesn't move")
-		}
-		if next.After(w.now) {
-			w.now = next
-		}
-		w.take(w.g.Tick(w.env()))
-	}
-	w.now = end
+// id is a topic's.
+func (w *world) id(topic string) assignor.ID {
+	t, _ := w.Topics.Topic(topic)
+	return t.ID
 }
 
 // client is a member's other end, which does what clients do.
@@ -181,10 +80,10 @@ func (c *client) owned() assignor.Assignment {
 
 // send sends a heartbeat; the answer is nil if the group's records can't be stored.
 func (c *client) send(r *kmsg.ConsumerGroupHeartbeatRequest) *kmsg.ConsumerGroupHeartbeatResponse {
-	e := c.w.g.Heartbeat(c.w.env(), 1, &Heartbeat{
+	e := c.w.G.Heartbeat(c.w.Around(), 1, &Heartbeat{
 		ConsumerGroupHeartbeatRequest: r, Client: group.Client{ID: c.id, Host: "/h"}, Visible: func(string) bool { return true },
 	})
-	if !c.w.take(e) {
+	if !c.w.Take(e) {
 		return nil
 	}
 	return e.Replies[0].Body.(*kmsg.ConsumerGroupHeartbeatResponse)
@@ -255,16 +154,16 @@ func (w *world) settle(clients ...*client) {
 		for _, c := range clients {
 			c.beat()
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 	}
 }
 
 // snapshot is what of a group has to outlive the process, in a form to compare.
 func (g *Group) snapshot() string {
-	s := fmt.Sprintln(g.epoch, g.hash, g.targetAt, g.computed, g.regexes)
-	for _, id := range g.memberIDs() {
-		m := *g.members[id]
-		s += fmt.Sprintln(m.id, m.epoch, m.previous, m.phase, m.topics, m.regex, m.client, m.rebalance, deref(m.instance), m.assigned, m.pending, g.targets[id])
+	s := fmt.Sprintln(g.Epoch, g.Hash, g.TargetAt, g.Computed, g.regexes)
+	for _, id := range g.MemberIDs() {
+		m := *g.Member[id]
+		s += fmt.Sprintln(m.id, m.Progress, m.topics, m.regex, m.client, m.rebalance, deref(m.instance), m.assigned, m.pending, g.Target[id])
 	}
 	for _, p := range slices.SortedFunc(maps.Keys(g.owners), func(a, b partition) int {
 		if a.topic != b.topic {

@@ -17,12 +17,14 @@ import (
 // ErrClosed is returned for requests that come while the broker stops.
 var ErrClosed = errors.New("the coordinator is closed")
 
-// Options configures the coordinators. All fields are required.
+// Options configures the coordinators. All fields but Rebalanced are required.
 type Options struct {
 	Catalog *catalog.Catalog
 	Clock   clock.Clock
 	Log     *slog.Logger
 	Group   group.Config
+	// Rebalanced is told of each rebalance, if it isn't nil.
+	Rebalanced func(group.Kind)
 }
 
 // Groups runs the coordinators of all groups. It is safe for concurrent use.

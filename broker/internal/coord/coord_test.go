@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,9 @@ type world struct {
 	syncer *partition.Syncer
 	cat    *catalog.Catalog
 	groups *Groups
+
+	mu         sync.Mutex
+	rebalanced []string // the kinds of groups, in order
 }
 
 func newWorld(t *testing.T, fs vfs.FS) *world {
@@ -40,6 +44,10 @@ func newWorld(t *testing.T, fs vfs.FS) *world {
 	w.groups, err = Start(Options{Catalog: w.cat, Clock: clock.System, Log: log, Group: group.Config{
 		MinSessionTimeout: time.Second, MaxSessionTimeout: time.Hour, MaxMembers: 10, MaxMetadataBytes: 100,
 		OffsetsRetention: time.Hour, NewID: func() string { ids++; return fmt.Sprint(ids) },
+	}, Rebalanced: func(k group.Kind) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.rebalanced = append(w.rebalanced, k.String())
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -4,97 +4,91 @@ import (
 	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"github.com/leatstream/leat/broker/internal/catalog"
 	"github.com/leatstream/leat/broker/internal/consumer"
 	"github.com/leatstream/leat/broker/internal/group"
-	"github.com/leatstream/leat/broker/internal/sharegroup"
-	"github.com/leatstream/leat/broker/internal/streams"
 )
 
-// newMembership makes a membership of a kind, nil for classic groups and those
-// that this broker doesn't know.
-func newMembership(k group.Kind, id string) group.Membership {
-	switch k {
-	case group.Consumer:
-		return consumer.New(id)
-	case group.Streams:
-		return streams.New(id)
-	case group.Share:
-		return sharegroup.New(id)
-	}
-	return nil
-}
-
-// StreamsHeartbeat passes a StreamsGroupHeartbeat request to its group, making the
-// group if the member joins.
-func (c *Groups) StreamsHeartbeat(h *streams.Heartbeat) (*Answer, error) {
-	return c.heartbeat(h.Group, group.Streams, h.Joins(), func(env group.Env, m group.Membership, call group.Call) group.Effects {
-		g, ok := m.(*streams.Group)
-		if !ok {
-			return streams.Refused(call, h, streams.NotFound(env, h))
-		}
-		return g.Heartbeat(env, call, h)
-	})
-}
-
-// MissingTopics lists the internal topics that a streams group waits for.
-func (c *Groups) MissingTopics(id string) (*Future[[]streams.NewTopic], error) {
-	s, err := c.of(id)
-	if err != nil {
-		return nil, err
-	}
-	return run(s, func(out *Future[[]streams.NewTopic]) {
-		var missing []streams.NewTopic
-		if g := s.groups[id]; g != nil {
-			if m, ok := g.Membership().(*streams.Group); ok {
-				missing = m.Missing(c.Topics())
-			}
-		}
-		out.resolve(&s.journal, missing)
-	}), nil
-}
-
-// DescribeStreams fills what StreamsGroupDescribe tells of a group, and topics with
-// those that its topology needs.
-func (c *Groups) DescribeStreams(id string, d *kmsg.StreamsGroupDescribeResponseGroup, topics *[]string) (*Future[Described], error) {
-	return c.describe(id, func(g *group.Group) bool {
-		m, ok := g.Membership().(*streams.Group)
-		if ok {
-			m.Describe(d)
-			*topics = m.Topics()
-		}
-		return ok
-	})
-}
-
-// heartbeat runs a step of a group's membership of a kind, for a request whose
-// answer may come later. A member that joins makes the group, and turns a vacant
-// classic one into one of the kind. If the group is of another kind all the same,
-// the step gets what it has, or nil.
-func (c *Groups) heartbeat(id string, k group.Kind, joins bool, step func(group.Env, group.Membership, group.Call) group.Effects) (*Answer, error) {
-	s, err := c.of(id)
+// heartbeat passes a member's request to its group, and lets beat handle it there.
+// A member that joins makes the group, or turns a classic one into one of the
+// kind.
+func heartbeat[G group.Membership, H group.Heartbeat](c *Groups, h H, beat func(G, group.Env, group.Call, H) group.Effects) (*Answer, error) {
+	s, err := c.of(h.GroupID())
 	if err != nil {
 		return nil, err
 	}
 	return run(s, func(out *Answer) {
-		env := s.env(id, k)
+		env := s.env(h.GroupID(), h.Kind())
 		s.last++
 		s.calls[s.last] = out
-		g := s.group(id, env.Now)
-		m := g.Membership()
-		if m != nil || !joins || !g.Vacant() {
-			s.carryOut(env.Now, g, step(env, m, s.last))
-			return
+		call, g := s.last, s.group(h.GroupID(), env.Now)
+		m, mine := g.Membership().(G)
+		switch {
+		case mine:
+			s.carryOut(env.Now, g, beat(m, env, call, h))
+		case h.Joins() && g.Membership() == nil:
+			s.carryOut(env.Now, g, s.found(env, g, call, h, func(m group.Membership) group.Effects {
+				return beat(m.(G), env, call, h)
+			}))
+		default:
+			s.carryOut(env.Now, g, group.Refused(call, h, h.NotFound(env)))
 		}
-		m = newMembership(k, id)
-		e := step(env, m, s.last)
-		if len(e.Records) > 0 {
-			e.Records = slices.Concat(g.Leftovers(), e.Records)
-			e.Become = m
+	}), nil
+}
+
+// found gives a classic group members of another kind, if the step of the first
+// of them succeeds: nobody, or those that it has.
+func (s *shard) found(env group.Env, g *group.Group, call group.Call, h group.Heartbeat, step func(group.Membership) group.Effects) group.Effects {
+	records := g.Leftovers()
+	var m group.Membership
+	switch {
+	case g.Vacant():
+		m = newMembership(h.Kind(), g.ID())
+	case h.Kind() == group.Consumer:
+		upgraded, made, err := consumer.Upgrade(env, g)
+		if err != nil {
+			return group.Refused(call, h, err)
 		}
-		s.carryOut(env.Now, g, e)
+		m, records = upgraded, append(records, made...)
+	default:
+		return group.Refused(call, h, h.NotFound(env))
+	}
+	e := step(m)
+	if len(e.Records) > 0 {
+		e.Records, e.Become = slices.Concat(records, e.Records), m
+		e.Replies = append(g.Disturb(), e.Replies...)
+	}
+	return e
+}
+
+// Seen is what became of a look at a group.
+type Seen uint8
+
+// What became of it: there is no such group, or one of another kind, or it was
+// seen.
+const (
+	NoGroup Seen = iota
+	OtherKind
+	Found
+)
+
+// look lets f look at the members of a group. f must neither change nor keep them;
+// it has run when the future is done.
+func look[G group.Membership](c *Groups, id string, f func(G)) (*Future[Seen], error) {
+	s, err := c.of(id)
+	if err != nil {
+		return nil, err
+	}
+	return run(s, func(out *Future[Seen]) {
+		seen := NoGroup
+		if g := s.groups[id]; g != nil {
+			seen = OtherKind
+			if m, ok := g.Membership().(G); ok {
+				seen = Found
+				f(m)
+			}
+		}
+		out.resolve(&s.journal, seen)
 	}), nil
 }
 
@@ -125,7 +119,7 @@ func (s *shard) apply(now time.Time, g *group.Group, e group.Effects) {
 	if !e.Deferred {
 		return
 	}
-	if e.Rebalance {
+	if e.Rejoin {
 		defer g.Rebalance(now)
 	}
 	for _, r := range e.Records {

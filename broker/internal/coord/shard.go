@@ -113,6 +113,9 @@ func (s *shard) carryOut(now time.Time, g *group.Group, e group.Effects) {
 	} else {
 		s.apply(now, g, e)
 	}
+	if err == nil && e.Rebalanced && s.opt.Rebalanced != nil {
+		s.opt.Rebalanced(g.Kind())
+	}
 	for _, r := range e.Replies {
 		if err != nil {
 			group.Fail(r.Body, notStored)

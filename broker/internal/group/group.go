@@ -63,9 +63,11 @@ type Effects struct {
 	// Become is what the group is made by the step, once the records are stored
 	// and before they are applied; nil if it stays what it is.
 	Become Membership
-	// Rebalance says that members of what is now a classic group have to join
-	// again.
-	Rebalance bool
+	// Rejoin says that members of what is now a classic group have to join again.
+	Rejoin bool
+	// Rebalanced says that it is settled anew who has what: a classic group has a
+	// new generation, or one of another kind a new target.
+	Rebalanced bool
 }
 
 // Reply adds the answer to a call.

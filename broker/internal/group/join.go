@@ -260,6 +260,7 @@ func (g *Group) completeJoin(now time.Time, e *Effects) {
 		g.generation--
 		return
 	}
+	e.Rebalanced = true
 	g.protocol = g.vote()
 	g.enter(CompletingRebalance, now)
 	g.rebalanceBy = now.Add(g.rebalanceTimeout())

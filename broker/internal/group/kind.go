@@ -1,5 +1,7 @@
 package group
 
+import "strings"
+
 // Kind is the protocol that a group's members speak.
 type Kind uint8
 
@@ -24,6 +26,12 @@ func (k Kind) String() string {
 	default:
 		return "streams"
 	}
+}
+
+// title is the kind's name where a sentence begins.
+func (k Kind) title() string {
+	name := k.String()
+	return strings.ToUpper(name[:1]) + name[1:]
 }
 
 // RecordType says what a record of the offsets topic tells: the number that its

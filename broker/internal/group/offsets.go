@@ -42,6 +42,23 @@ type Committer struct {
 	InTxn bool
 }
 
+// Outsider says that who commits takes no part in the rebalances of a group to
+// which the broker assigns partitions, and may commit even so: there is nobody
+// whose progress it could move, or it is a transaction whose request can't tell
+// who the member is.
+func (by Committer) Outsider(members int) bool {
+	return by.Generation < 0 && (members == 0 || by.InTxn && by.MemberID == "" && by.InstanceID == nil)
+}
+
+// Stale is the error code for an epoch that isn't the member's. The request of
+// transactions knows only the older of the two.
+func (by Committer) Stale() int16 {
+	if by.InTxn {
+		return kerr.IllegalGeneration.Code
+	}
+	return kerr.StaleMemberEpoch.Code
+}
+
 // CheckCommit says whether by may commit the offsets now: 0, or the error code.
 func (g *Group) CheckCommit(env Env, by Committer, ps []Commit) int16 {
 	if g.state == Dead {

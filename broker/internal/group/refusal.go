@@ -27,12 +27,3 @@ func Refusal(err error) (int16, *string) {
 	}
 	return kerr.UnknownServerError.Code, nil
 }
-
-// NotFound is the error for a member of a group that isn't there, or is of another
-// kind than the member believes.
-func NotFound(env Env, id, kind string) error {
-	if env.Known {
-		return Refuse(kerr.GroupIDNotFound, "Group "+id+" is not a "+kind+" group.")
-	}
-	return Refuse(kerr.GroupIDNotFound, "Group "+id+" not found.")
-}

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/leatstream/leat/broker/internal/journal"
 	"github.com/leatstream/leat/broker/internal/vfs"
 	"github.com/leatstream/leat/internal/clock"
 )
@@ -22,10 +23,14 @@ const (
 
 // Options place a log in its broker.
 type Options struct {
-	FS         vfs.FS
-	Dir        string // of this partition, by custom <topic>-<partition>
-	Topic      string
-	Partition  int32
+	FS        vfs.FS
+	Dir       string // of this partition, by custom <topic>-<partition>
+	Topic     string
+	Partition int32
+	// TopicID and Partition name the log in the Syncer's journal, and Redo is what
+	// was found there; both only where there is one.
+	TopicID    [16]byte
+	Redo       []journal.Entry
 	Clock      clock.Clock  // nil is the system's
 	Log        *slog.Logger // nil discards
 	Durability Durability
@@ -148,7 +153,8 @@ type Recovery struct {
 	Scanned   int64 // bytes whose checksums were looked at
 	Truncated int64 // bytes cut off the end because they were not whole batches
 	Segments  int
-	Rebuilt   int // indexes made anew
+	Rebuilt   int   // indexes made anew
+	Redone    int64 // bytes that the journal had, and that were written again
 }
 
 // Producer is what the log remembers of an idempotent producer.

@@ -80,5 +80,8 @@ func (l *Log) saveCheckpoint() error {
 		return fmt.Errorf("%s: save checkpoint: %w", l.name(), err)
 	}
 	l.saved = c
+	l.mu.Lock()
+	l.recovery = c.synced.offset
+	l.mu.Unlock()
 	return nil
 }

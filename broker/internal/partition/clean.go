@@ -49,7 +49,9 @@ func (l *Log) prepareClean(c *Config, now int64) error {
 	if s := l.active(); err == nil && s.Size() > 0 && l.hw == l.end && overdue(s, c, now) {
 		err = l.roll()
 	}
-	dirty := len(l.unsynced) > 0
+	// The journal may hold what lies beyond the recovery point, and would write it
+	// again after a crash: it must not be changed.
+	dirty := len(l.unsynced) > 0 || l.recovery < l.synced.offset
 	l.mu.Unlock()
 	if err == nil && dirty {
 		err = l.flush(rolledSegments)
@@ -93,7 +95,7 @@ func (r *round) choose() bool {
 		ts, _ := s.MaxTimestamp()
 		unsynced := slices.Contains(l.unsynced, s)
 		recent := millis(r.c.MinCompactionLag) > 0 && ts > r.now-millis(r.c.MinCompactionLag)
-		if l.segs[i+1].Base() > min(l.lastStable(), l.synced.offset) || recent || unsynced {
+		if l.segs[i+1].Base() > min(l.lastStable(), l.recovery) || recent || unsynced {
 			break
 		}
 		r.segs = append(r.segs, s)

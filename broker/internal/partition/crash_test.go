@@ -2,10 +2,12 @@ package partition
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/leatstream/leat/broker/internal/journal"
 	"github.com/leatstream/leat/broker/internal/vfs"
 )
 
@@ -19,10 +21,35 @@ type crashRun struct {
 	start     int64 // log start that was told
 	tried     int64 // records that were tried
 	compacted bool
+	journaled bool
 }
 
-func newCrashRun(compact bool) *crashRun {
-	r := &crashRun{fs: vfs.NewFault(vfs.NewMem()), c: testConfig()}
+// open starts a log and its syncer as a broker does.
+func (r *crashRun) open() (*Log, error) {
+	r.o.Syncer, r.o.Redo = NewSyncer(1), nil
+	if !r.journaled {
+		return Open(r.o, r.c)
+	}
+	r.o.Syncer.Close()
+	left, err := journal.Recover(r.fs, "/data/journal")
+	if err != nil {
+		return nil, err
+	}
+	r.o.Redo = left.Entries(r.o.key())
+	j := journal.New(journal.Options{FS: r.fs, Dir: "/data/journal", First: left.Next(), FileBytes: 16 << 10})
+	r.o.Syncer = NewJournaledSyncer(Journaled{Journal: j, Clock: r.o.Clock})
+	l, err := Open(r.o, r.c)
+	if err != nil {
+		return nil, errors.Join(err, left.Close())
+	}
+	if err := left.Remove(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func newCrashRun(compact, journaled bool) *crashRun {
+	r := &crashRun{fs: vfs.NewFault(vfs.NewMem()), c: testConfig(), journaled: journaled}
 	r.o, _ = testOptions(r.fs)
 	r.o.Durability = Fsync
 	r.c.SegmentBytes = 500
@@ -35,9 +62,8 @@ func newCrashRun(compact bool) *crashRun {
 // live appends, deletes and maintains until the power is cut. Every record
 // comes from one producer and says its own offset.
 func (r *crashRun) live(t *testing.T, steps int) {
-	r.o.Syncer = NewSyncer(1)
+	l, err := r.open()
 	defer r.o.Syncer.Close()
-	l, err := Open(r.o, r.c)
 	if err != nil {
 		return
 	}
@@ -71,9 +97,8 @@ func (r *crashRun) live(t *testing.T, steps int) {
 
 // check opens the log after the cut and looks whether the promises were kept.
 func (r *crashRun) check(t *testing.T, what string) {
-	r.o.Syncer = NewSyncer(1)
+	l, err := r.open()
 	defer r.o.Syncer.Close()
-	l, err := Open(r.o, r.c)
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
@@ -117,20 +142,21 @@ func (r *crashRun) check(t *testing.T, what string) {
 // The power is cut at each change that a life makes to the disk, and some of what
 // was not synced is lost.
 func TestPowerCutAnywhere(t *testing.T) {
-	for _, compact := range []bool{false, true} {
-		whole := newCrashRun(compact)
+	for mode := range 4 {
+		compact, journaled := mode&1 != 0, mode&2 != 0
+		whole := newCrashRun(compact, journaled)
 		whole.live(t, 40)
 		changes := whole.fs.Changes()
 		if changes < 100 || whole.acked < 30 {
 			t.Fatalf("%d changes, %d records: too small a life", changes, whole.acked)
 		}
 		for cut := 1; cut <= changes; cut++ {
-			r := newCrashRun(compact)
+			r := newCrashRun(compact, journaled)
 			r.fs.CutAfter(cut)
 			r.live(t, 40)
 			r.fs.PowerCut(uint64(cut))
 			r.o.Unclean = true
-			r.check(t, fmt.Sprintf("compaction %t, cut at %d of %d", compact, cut, changes))
+			r.check(t, fmt.Sprintf("compaction %t, journal %t, cut at %d of %d", compact, journaled, cut, changes))
 		}
 	}
 }
@@ -138,8 +164,8 @@ func TestPowerCutAnywhere(t *testing.T) {
 // Several lives after another, each cut short while it also recovers from the
 // one before.
 func TestPowerCutAgainAndAgain(t *testing.T) {
-	for seed := range uint64(20) {
-		r := newCrashRun(seed%2 == 0)
+	for seed := range uint64(40) {
+		r := newCrashRun(seed%2 == 0, seed%4 >= 2)
 		for life := range 5 {
 			r.fs.CutAfter(20 + int(seed*7)%60 + life*13)
 			r.live(t, 60)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/leatstream/leat/broker/internal/batch"
+	"github.com/leatstream/leat/broker/internal/journal"
 	"github.com/leatstream/leat/broker/internal/segment"
 	"github.com/leatstream/leat/broker/internal/vfs"
 )
@@ -50,18 +51,21 @@ type Inspection struct {
 	FS    vfs.FS
 	Dir   string
 	Clean bool
-	Each  func([]byte, *batch.Header) error
+	// Redo is what the broker's journal has for the log.
+	Redo []journal.Entry
+	Each func([]byte, *batch.Header) error
 }
 
 // Inspect looks at all files of a partition without changing any, and foretells
 // what opening the log would do. The error is the disk's, or Each's.
 func Inspect(o Inspection) (Inspected, error) {
 	in := &inspector{Inspection: o}
-	entries, err := o.FS.ReadDir(o.Dir)
+	in.checkpoint()
+	in.FS = asRedone(o.FS, o.Dir, in.saved, o.Redo)
+	entries, err := in.FS.ReadDir(o.Dir)
 	if err != nil {
 		return in.out, err
 	}
-	in.checkpoint()
 	if err := in.segments(entries); err != nil {
 		return in.out, err
 	}

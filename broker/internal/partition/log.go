@@ -61,6 +61,9 @@ type Log struct {
 	acks         *Ack   // waiting for the high watermark
 
 	synced    syncedTo
+	journaled syncedTo           // the journal has everything before it
+	recovery  int64              // the recovery point that is on the disk
+	redoneTo  int64              // offset up to which the journal had records
 	unsynced  []*segment.Segment // rolled, but not on the disk
 	newFiles  bool               // the directory has entries that are not on the disk
 	newDir    bool               // the directory itself is such an entry
@@ -74,6 +77,7 @@ type Log struct {
 	failed    error     // a sync failed: nothing more is written
 	trouble   error     // the last write failed; the next one may not
 	closed    bool      // nothing is appended any more
+	deleted   bool      // and nobody wants it
 	released  bool      // nobody waits for anything any more
 }
 
@@ -227,7 +231,7 @@ func (l *Log) Delete() error {
 	l.clean.Lock()
 	defer l.clean.Unlock()
 	l.mu.Lock()
-	l.closed = true
+	l.closed, l.deleted = true, true
 	l.mu.Unlock()
 	// A sync that is under way must end before the files go.
 	l.syncMu.Lock()

@@ -57,6 +57,9 @@ func (l *Log) open() error {
 	if err := l.finishSwaps(); err != nil {
 		return err
 	}
+	if err := l.redo(); err != nil {
+		return err
+	}
 	if err := l.openSegments(); err != nil {
 		return err
 	}
@@ -78,11 +81,8 @@ func (l *Log) open() error {
 	if l.found.Scanned+l.found.Truncated > 0 {
 		l.log.Info("log recovered", "checked_bytes", l.found.Scanned, "cut_bytes", l.found.Truncated, "log_end", l.end)
 	}
-	if l.o.Durability == Fsync && l.found.Scanned > 0 {
-		// They are readable from now on, so they must not get lost any more.
-		return l.sync()
-	}
-	return nil
+	l.recovery, l.journaled = l.saved.synced.offset, syncedTo{offset: l.end, base: l.active().Base(), size: l.active().Size()}
+	return l.afterRedo()
 }
 
 // finishSwaps ends what a crash interrupted: removals, compactions that were

@@ -49,7 +49,7 @@ func (t *tail) room(size int, first int64) *slab {
 		if len(s.buf)+size <= cap(s.buf) {
 			return s
 		}
-		want = min(2*cap(s.buf), maxSlab)
+		want = min(2*cap(s.buf), maxSlab, max(minSlab, t.limit/4))
 	}
 	s := &slab{buf: make([]byte, 0, max(want, size)), first: first}
 	t.slabs = append(t.slabs, s)

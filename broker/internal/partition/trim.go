@@ -70,7 +70,7 @@ func (l *Log) Retain(now time.Time) (Retained, error) {
 	}
 	err := l.rollExpired(c, ms)
 	due := c.FlushInterval >= 0 && l.end > l.synced.offset && ms-l.flushedAt >= c.FlushInterval.Milliseconds()
-	due = due || len(l.unsynced) > 0
+	due = due || len(l.unsynced) > 0 || l.recovery < l.synced.offset
 	l.mu.Unlock()
 	if err == nil && due {
 		err = l.flush(rolledSegments)
@@ -95,7 +95,7 @@ func (l *Log) Retain(now time.Time) (Retained, error) {
 		l.tail.drop() // nobody wrote since the last round: give the memory back
 	}
 	l.idleBytes = l.endBytes
-	keep := l.synced.offset
+	keep := l.recovery
 	moved := keep != l.keptFrom
 	l.keptFrom = keep
 	l.mu.Unlock()

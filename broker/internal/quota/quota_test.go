@@ -149,3 +149,48 @@ func TestEntity_Check(t *testing.T) {
 		}
 	}
 }
+
+// TestLimiter_Admit has a client that comes back when it is told to: it gets all
+// it asks for, nothing before its time, and no more than its rate.
+func TestLimiter_Admit(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rate := float64(rapid.IntRange(1000, 1_000_000).Draw(t, "rate"))
+		l := NewLimiter()
+		table := Compile([]Entry{{Entity{{UserType, name("u")}}, map[string]float64{FetchRate: rate}}})
+		burst, _ := l.Burst(table, FetchRate, "u", "c")
+		begin := time.Unix(1000, 0)
+		now, total := begin, 0.0
+		for _, n := range rapid.SliceOfN(rapid.IntRange(1, burst), 20, 60).Draw(t, "sizes") {
+			for tries := 0; ; tries++ {
+				wait, granted := l.Admit(table, FetchRate, "u", "c", float64(n), now)
+				if granted {
+					break
+				}
+				if wait <= 0 || tries > 0 {
+					t.Fatalf("%d bytes are refused for %v, after %d waits", n, wait, tries)
+				}
+				now = now.Add(wait)
+			}
+			total += float64(n)
+			now = now.Add(time.Millisecond)
+		}
+		if allowed := rate * (now.Sub(begin).Seconds() + samples); total > 2*allowed {
+			t.Fatalf("%v bytes in %v at %v a second", total, now.Sub(begin), rate)
+		}
+	})
+}
+
+// A batch may be larger than any window.
+func TestLimiter_AdmitsWhatIsAlone(t *testing.T) {
+	l, now := NewLimiter(), time.Unix(1000, 0)
+	table := Compile([]Entry{entry(t, 1000, Part{Type: UserType})})
+	if wait, granted := l.Admit(table, ProduceRate, "u", "c", 100_000, now); !granted || wait != maxWait {
+		t.Errorf("granted: %t, to wait %v after it", granted, wait)
+	}
+	if wait, granted := l.Admit(table, ProduceRate, "u", "c", 1, now.Add(time.Second)); granted || wait != (samples-1)*sampleLength+time.Millisecond {
+		t.Errorf("granted: %t, to wait %v", granted, wait)
+	}
+	if _, granted := l.Admit(table, ProduceRate, "u", "c", 1, now.Add(maxWait)); !granted {
+		t.Error("refused after the wait")
+	}
+}

@@ -91,6 +91,12 @@ func (in *Inspection) batch(b []byte, h *batch.Header, pos int64, each func([]by
 		in.flaw(pos, h.BaseOffset, err, false)
 		return nil
 	}
+	if h.Attributes.Has(batch.Control) {
+		// Its checksum is right, but a log with it can't tell who may write.
+		if _, _, err := batch.ParseMarker(b); err != nil {
+			in.flaw(pos, h.BaseOffset, err, false)
+		}
+	}
 	if each == nil {
 		return nil
 	}

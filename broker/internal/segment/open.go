@@ -56,24 +56,43 @@ func (s *Segment) recover(trusted int64) (Recovered, error) {
 		if !isDamage(err) {
 			return r, err
 		}
-		s.init()
-		s.size, s.since = 0, 0
-		r.Rebuilt = true
+		s.distrust(&r)
 	}
-	if s.size < size {
-		from := s.size
-		err := s.walk(size, batch.CheckCRC)
-		r.Checked = s.size - from
-		if err != nil && !isDamage(err) {
-			return r, err
-		}
-		if r.Cut = size - s.size; r.Cut > 0 {
-			if err := s.file.Truncate(s.size); err != nil {
-				return r, err
-			}
-		}
+	if err := s.check(size, &r); err != nil {
+		return r, err
 	}
-	return r, s.settle(&r, indexed)
+	err = s.settle(&r, indexed)
+	if isDamage(err) {
+		// It is in a batch before those that the indexes made us look at.
+		s.distrust(&r)
+		err = s.check(size, &r)
+	}
+	return r, err
+}
+
+// distrust forgets what is known of the segment.
+func (s *Segment) distrust(r *Recovered) {
+	s.init()
+	s.size, s.since = 0, 0
+	r.Rebuilt = true
+}
+
+// check looks at the batches from the current end up to that of the file, and
+// cuts off what isn't sound.
+func (s *Segment) check(size int64, r *Recovered) error {
+	if s.size >= size {
+		return nil
+	}
+	from := s.size
+	err := s.walk(size, batch.CheckCRC)
+	r.Checked = s.size - from
+	if err != nil && !isDamage(err) {
+		return err
+	}
+	if r.Cut = size - s.size; r.Cut > 0 {
+		return s.file.Truncate(s.size)
+	}
+	return nil
 }
 
 // settle compares the indexes that were loaded with what the batches said.

@@ -1,7 +1,6 @@
 package sharegroup
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -10,70 +9,63 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
 // Group is the members of one share group.
 type Group struct {
-	id string
+	membership.Roster[*member, assignor.Assignment]
 
-	// What follows is what records tell.
-	epoch    int32
-	hash     int64 // of the topics that members subscribe to
-	targetAt int32 // the target's epoch
-	computed int64 // when the target was computed, in milliseconds
-	members  map[string]*member
-	targets  map[string]assignor.Assignment
-	shared   assignor.Assignment // the partitions of which the group has a state
-
-	// What follows is not in records.
-	expires map[string]time.Time // when members' sessions end
-	seen    group.Topics         // for which the hash was computed
+	shared assignor.Assignment // the partitions of which the group has a state; told by records
 }
 
 // member is one member. It is never modified once it is in a group: the records of
-// a step replace it.
+// a step replace it. Its phase is always that it has what it should have.
 type member struct {
+	membership.Progress
+
 	id     string
 	rack   *string
 	client group.Client
 	topics []string // subscribed to, in order
 
-	epoch, previous int32
-	assigned        assignor.Assignment
+	assigned assignor.Assignment
 }
 
+// Name is the member's id.
+func (m *member) Name() string { return m.id }
+
+// clone copies a member, to be changed. What it points to must be replaced, not
+// changed.
 func (m *member) clone() *member {
 	c := *m
 	return &c
 }
 
-// New returns an empty group.
-func New(id string) *Group {
-	return &Group{
-		id: id, members: map[string]*member{}, targets: map[string]assignor.Assignment{},
-		shared: assignor.Assignment{}, expires: map[string]time.Time{},
-	}
+// records is what Kafka calls them.
+var records = membership.Records[assignor.Assignment]{
+	Kind: group.Share, Group: group.ShareGroup, Target: group.ShareTarget, Others: []group.RecordType{group.SharePartitions},
+	Member: group.ShareMember, MemberTarget: group.ShareMemberTarget, Current: group.ShareCurrent,
+	Schema: membership.AssignmentSchema,
 }
 
-// Kind is Share.
-func (g *Group) Kind() group.Kind { return group.Share }
+// New returns an empty group.
+func New(id string) *Group {
+	return &Group{Roster: membership.New[*member](id, &records), shared: assignor.Assignment{}}
+}
 
-// Members is how many members there are.
-func (g *Group) Members() int { return len(g.members) }
-
-// State is Kafka's name of the group's state.
+// State is Kafka's name of the group's state. There is nothing that members of a
+// share group have to wait for.
 func (g *Group) State() string {
-	if len(g.members) == 0 {
+	if len(g.Member) == 0 {
 		return "Empty"
 	}
 	return "Stable"
 }
 
-func (g *Group) memberIDs() []string { return slices.Sorted(maps.Keys(g.members)) }
-
 // Subscribed says whether a member consumes the topic.
 func (g *Group) Subscribed(topic string) bool {
-	for _, m := range g.members {
+	for _, m := range g.Member {
 		if slices.Contains(m.topics, topic) {
 			return true
 		}
@@ -96,53 +88,29 @@ func (g *Group) CheckFetch(string, int32) int16 { return kerr.GroupIDNotFound.Co
 
 // Resume starts the sessions of all members.
 func (g *Group) Resume(env group.Env) {
-	for id := range g.members {
-		g.expires[id] = env.Now.Add(env.Settings.Share.SessionTimeout)
-	}
+	g.Restart(env.Now, func(*member) (silent, revoking time.Duration) { return env.Settings.Share.SessionTimeout, 0 })
 }
-
-// NextDeadline is when a member's session ends; zero is never.
-func (g *Group) NextDeadline() (next time.Time) {
-	for _, t := range g.expires {
-		if next.IsZero() || t.Before(next) {
-			next = t
-		}
-	}
-	return next
-}
-
-// retryAfter is when a removal that could not be stored is tried again.
-const retryAfter = time.Second
 
 // Tick removes the members that have been silent for too long.
 func (g *Group) Tick(env group.Env) group.Effects {
 	s := g.begin(env)
-	var late []string
-	for _, id := range slices.Sorted(maps.Keys(g.expires)) {
-		switch {
-		case g.members[id] == nil:
-			delete(g.expires, id) // its record could not be stored
-		case !g.expires[id].After(env.Now):
-			late = append(late, id)
-			g.expires[id] = env.Now.Add(retryAfter) // if this can't be stored
-		}
-	}
-	if len(late) > 0 {
+	if late := g.Late(env.Now); len(late) > 0 {
 		s.fence(late...)
 	}
-	return s.e
+	return s.Effects
 }
 
 // AssignorName is the one assignor of share groups.
 const AssignorName = "simple"
 
-// Describe fills what ShareGroupDescribe tells of the group.
-func (g *Group) Describe(topics group.Topics, d *kmsg.ShareGroupDescribeResponseGroup) {
-	d.GroupID, d.GroupState, d.GroupEpoch, d.AssignmentEpoch, d.Assignor = g.id, g.State(), g.epoch, g.targetAt, AssignorName
-	for _, id := range g.memberIDs() {
-		m := g.members[id]
+// Describe fills what ShareGroupDescribe tells of the group, and returns the topics
+// that members subscribe to: they have no others.
+func (g *Group) Describe(topics group.Topics, d *kmsg.ShareGroupDescribeResponseGroup) (mentioned []string) {
+	d.GroupID, d.GroupState, d.GroupEpoch, d.AssignmentEpoch, d.Assignor = g.ID, g.State(), g.Epoch, g.TargetAt, AssignorName
+	for _, id := range g.MemberIDs() {
+		m := g.Member[id]
 		dm := kmsg.NewShareGroupDescribeResponseGroupMember()
-		dm.MemberID, dm.RackID, dm.MemberEpoch = m.id, m.rack, m.epoch
+		dm.MemberID, dm.RackID, dm.MemberEpoch = m.id, m.rack, m.Epoch
 		dm.ClientID, dm.ClientHost = m.client.ID, m.client.Host
 		dm.SubscribedTopicNames = slices.Clone(m.topics)
 		for _, id := range m.assigned.IDs() {
@@ -153,5 +121,7 @@ func (g *Group) Describe(topics group.Topics, d *kmsg.ShareGroupDescribeResponse
 			}
 		}
 		d.Members = append(d.Members, dm)
+		mentioned = append(mentioned, m.topics...)
 	}
+	return mentioned
 }

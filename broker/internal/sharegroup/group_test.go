@@ -15,7 +15,7 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/group"
-	"github.com/leatstream/leat/broker/internal/settings"
+	"github.com/leatstream/leat/broker/internal/group/grouptest"
 )
 
 // Everybody has something to do, every partition somebody, and all about as much.
@@ -88,42 +88,11 @@ func checkSimple(t *rapid.T, members []assignor.Member, partitions map[assignor.
 	}
 }
 
-// world is a group and what it looks at.
-type world struct {
-	g      *Group
-	now    time.Time
-	topics topics
-	log    []group.Record
-	max    int
-	wait   time.Duration // between two assignments
-}
-
-type topics struct{ list *[]group.Topic }
-
-func (t topics) Topic(name string) (group.Topic, bool) {
-	return t.find(func(x group.Topic) bool { return x.Name == name })
-}
-
-func (t topics) TopicByID(id [16]byte) (group.Topic, bool) {
-	return t.find(func(x group.Topic) bool { return x.ID == id })
-}
-
-func (t topics) find(is func(group.Topic) bool) (group.Topic, bool) {
-	if i := slices.IndexFunc(*t.list, is); i >= 0 {
-		return (*t.list)[i], true
-	}
-	return group.Topic{}, false
-}
-
-func (t topics) Names() (names []string) {
-	for _, x := range *t.list {
-		names = append(names, x.Name)
-	}
-	return names
-}
+// world is a group with what is around it.
+type world struct{ grouptest.World[*Group] }
 
 func newWorld(partitions ...int32) *world {
-	w := &world{g: New("g"), now: time.Unix(1000, 0), max: 100}
+	w := &world{grouptest.New(New)}
 	w.setTopics(partitions...)
 	return w
 }
@@ -133,34 +102,19 @@ func (w *world) setTopics(partitions ...int32) {
 	for i, n := range partitions {
 		list = append(list, group.Topic{Name: fmt.Sprint("t", i), ID: [16]byte{byte(i + 1)}, Partitions: n})
 	}
-	w.topics = topics{&list}
+	w.Change(func([]group.Topic) []group.Topic { return list })
 }
 
-func (w *world) env() group.Env {
-	e := group.Env{Now: w.now, Topics: w.topics, MaxMembers: w.max}
-	e.Settings = settings.NewView(settings.Layers{}).Group(nil)
-	e.Settings.Share.AssignmentInterval = w.wait
-	return e
-}
-
-// do carries a step out as a coordinator would.
+// do carries a step out.
 func (w *world) do(e group.Effects) kmsg.Response {
-	for _, r := range e.Records {
-		w.log = append(w.log, r)
-		if err := w.g.Apply(r); err != nil {
-			panic(err)
-		}
-	}
-	if len(e.Replies) == 0 {
-		return nil
-	}
+	w.Take(e)
 	return e.Replies[0].Body
 }
 
 func (w *world) beat(member string, epoch int32, names ...string) *kmsg.ShareGroupHeartbeatResponse {
 	r := kmsg.NewPtrShareGroupHeartbeatRequest()
 	r.Version, r.GroupID, r.MemberID, r.MemberEpoch, r.SubscribedTopicNames = 1, "g", member, epoch, names
-	return w.do(w.g.Heartbeat(w.env(), 1, &Heartbeat{r, group.Client{ID: "c", Host: "/h"}})).(*kmsg.ShareGroupHeartbeatResponse)
+	return w.do(w.G.Heartbeat(w.Around(), 1, &Heartbeat{r, group.Client{ID: "c", Host: "/h"}})).(*kmsg.ShareGroupHeartbeatResponse)
 }
 
 func partitionsOf(resp *kmsg.ShareGroupHeartbeatResponse) string {
@@ -209,11 +163,11 @@ func TestHeartbeats(t *testing.T) {
 			t.Errorf("%+v, want %v", x.resp, x.want)
 		}
 	}
-	w.max = 2
+	w.MaxMembers = 2
 	if resp := w.beat("d", 0, "t0"); resp.ErrorCode != kerr.GroupMaxSizeReached.Code {
 		t.Errorf("%+v", resp)
 	}
-	if got := w.g.Shared().Count(); got != 3 {
+	if got := w.G.Shared().Count(); got != 3 {
 		t.Errorf("the group has a state of %d partitions", got)
 	}
 }
@@ -221,7 +175,7 @@ func TestHeartbeats(t *testing.T) {
 // Assignments are not made again and again, but nobody waits for the first one.
 func TestAssignmentInterval(t *testing.T) {
 	w := newWorld(1)
-	w.wait = time.Second
+	w.Settings.Share.AssignmentInterval = time.Second
 	w.beat("a", 0, "t0")
 	if got := partitionsOf(w.beat("b", 0, "t0")); got != "t0[0]" {
 		t.Errorf("b joins: %s", got)
@@ -230,8 +184,8 @@ func TestAssignmentInterval(t *testing.T) {
 	if resp := w.beat("a", 1); resp.MemberEpoch != 2 {
 		t.Errorf("at once: %+v", resp)
 	}
-	w.now = w.now.Add(w.wait)
-	if resp := w.beat("a", 2); resp.MemberEpoch != 3 || w.g.targets["a"].Count()+w.g.targets["b"].Count() != 2 {
+	w.Now = w.Now.Add(w.Settings.Share.AssignmentInterval)
+	if resp := w.beat("a", 2); resp.MemberEpoch != 3 || w.G.Target["a"].Count()+w.G.Target["b"].Count() != 2 {
 		t.Errorf("later: %+v", resp)
 	}
 }
@@ -272,10 +226,7 @@ func TestRandom(t *testing.T) {
 				}
 			},
 			"time": func(t *rapid.T) {
-				w.now = w.now.Add(time.Duration(rapid.IntRange(1, 40).Draw(t, "s")) * time.Second)
-				if next := w.g.NextDeadline(); !next.IsZero() && !next.After(w.now) {
-					w.do(w.g.Tick(w.env()))
-				}
+				w.Pass(time.Duration(rapid.IntRange(1, 40).Draw(t, "s")) * time.Second)
 			},
 			"topics": func(t *rapid.T) {
 				w.setTopics(int32(rapid.IntRange(1, 4).Draw(t, "t0")), int32(rapid.IntRange(1, 4).Draw(t, "t1")), 2)
@@ -296,18 +247,15 @@ func TestRandom(t *testing.T) {
 }
 
 func (w *world) check(t *rapid.T) {
-	again := New("g")
-	for _, r := range w.log {
-		if err := again.Apply(r); err != nil {
-			t.Fatal(err)
-		}
+	replayed := *w
+	replayed.Restart()
+	again := replayed.G
+	again.Seen, again.Sessions = w.G.Seen, w.G.Sessions
+	if !reflect.DeepEqual(again, w.G) {
+		t.Fatalf("replayed: %+v, want %+v", again, w.G)
 	}
-	again.seen, again.expires = w.g.seen, w.g.expires
-	if !reflect.DeepEqual(again, w.g) {
-		t.Fatalf("replayed: %+v, want %+v", again, w.g)
-	}
-	for id := range w.g.expires {
-		if w.g.members[id] == nil {
+	for id := range w.G.Sessions {
+		if w.G.Member[id] == nil {
 			t.Fatalf("%s has a session and is no member", id)
 		}
 	}
@@ -316,19 +264,20 @@ func (w *world) check(t *rapid.T) {
 func (w *world) checkSettled(t *rapid.T, epochs map[string]int32) {
 	had := map[partition]bool{}
 	for m := range epochs {
-		for id, ps := range w.g.members[m].assigned {
+		for id, ps := range w.G.Member[m].assigned {
 			for _, p := range ps {
 				had[partition{id, p}] = true
-				if !w.g.Shared().Has(id, p) {
+				if !w.G.Shared().Has(id, p) {
 					t.Fatalf("%s has a partition that the group has no state of", m)
 				}
 			}
 		}
 	}
-	for _, topic := range *w.topics.list {
+	for _, name := range w.Topics.Names() {
+		topic, _ := w.Topics.Topic(name)
 		for p := range topic.Partitions {
-			if w.g.Subscribed(topic.Name) && !had[partition{topic.ID, p}] {
-				t.Fatalf("nobody has %s-%d: %+v", topic.Name, p, w.g.targets)
+			if w.G.Subscribed(topic.Name) && !had[partition{topic.ID, p}] {
+				t.Fatalf("nobody has %s-%d: %+v", topic.Name, p, w.G.Target)
 			}
 		}
 	}
@@ -338,15 +287,15 @@ func TestTombstonesRemoveAll(t *testing.T) {
 	w := newWorld(3)
 	w.beat("a", 0, "t0")
 	w.beat("b", 0, "t0")
-	for _, r := range w.g.Tombstones() {
-		if err := w.g.Apply(r); err != nil || r.Value != nil {
+	for _, r := range w.G.Tombstones() {
+		if err := w.G.Apply(r); err != nil || r.Value != nil {
 			t.Fatal(r, err)
 		}
 	}
-	if n := len(w.g.members) + len(w.g.targets) + len(w.g.shared); n != 0 {
-		t.Errorf("left: %+v", w.g)
+	if n := len(w.G.Member) + len(w.G.Target) + len(w.G.shared); n != 0 {
+		t.Errorf("left: %+v", w.G)
 	}
-	k, err := group.ParseKey(slices.Collect(slices.Values(w.g.Tombstones()))[len(w.g.Tombstones())-1].Key)
+	k, err := group.ParseKey(slices.Collect(slices.Values(w.G.Tombstones()))[len(w.G.Tombstones())-1].Key)
 	if err != nil || !k.Type.Ends() {
 		t.Errorf("the last is %+v, %v", k, err)
 	}
@@ -355,7 +304,7 @@ func TestTombstonesRemoveAll(t *testing.T) {
 func FuzzApply(f *testing.F) {
 	w := newWorld(3)
 	w.beat("a", 0, "t0")
-	for _, r := range w.log {
+	for _, r := range w.Log {
 		f.Add(r.Key, r.Value)
 		f.Add(r.Key, []byte(nil))
 	}
@@ -365,7 +314,7 @@ func FuzzApply(f *testing.F) {
 			t.Fatal(err)
 		}
 		w := newWorld(3)
-		w.g = g
+		w.G = g
 		if resp := w.beat("z", 0, "t0"); resp.ErrorCode != 0 && resp.ErrorCode != kerr.FencedMemberEpoch.Code {
 			t.Fatalf("%+v", resp)
 		}

@@ -1,7 +1,6 @@
 package sharegroup
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -9,12 +8,7 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/group"
-)
-
-// The epochs by which members join and leave.
-const (
-	joining = 0
-	leaving = -1
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
 // Heartbeat is a ShareGroupHeartbeat request and who sent it.
@@ -23,8 +17,25 @@ type Heartbeat struct {
 	Client group.Client
 }
 
+// GroupID is the group's name.
+func (h *Heartbeat) GroupID() string { return h.ShareGroupHeartbeatRequest.GroupID }
+
+// Kind is Share.
+func (h *Heartbeat) Kind() group.Kind { return group.Share }
+
 // Joins says that the request asks for a new member.
-func (h *Heartbeat) Joins() bool { return h.MemberEpoch == joining }
+func (h *Heartbeat) Joins() bool { return h.MemberEpoch == membership.Joining }
+
+// NotFound is the error for a group that isn't there or is of another kind; what
+// the request itself has wrong comes first. Kafka tells the two apart in its
+// answers to other kinds only.
+func (h *Heartbeat) NotFound(env group.Env) error {
+	if err := h.check(); err != nil {
+		return err
+	}
+	env.Known = true
+	return group.NotFound(env, h.Kind(), h.GroupID(), h.MemberEpoch)
+}
 
 // Heartbeat handles a member's request: to join, to go on, or to leave.
 func (g *Group) Heartbeat(env group.Env, call group.Call, h *Heartbeat) group.Effects {
@@ -34,29 +45,7 @@ func (g *Group) Heartbeat(env group.Env, call group.Call, h *Heartbeat) group.Ef
 	if err == nil {
 		err = s.heartbeat(h, resp)
 	}
-	if err != nil {
-		return Refused(call, h, err)
-	}
-	s.e.Reply(call, resp)
-	return s.e
-}
-
-// Refused answers a heartbeat with an error.
-func Refused(call group.Call, h *Heartbeat, err error) group.Effects {
-	var e group.Effects
-	resp := h.ResponseKind().(*kmsg.ShareGroupHeartbeatResponse)
-	resp.ErrorCode, resp.ErrorMessage = group.Refusal(err)
-	e.Reply(call, resp)
-	return e
-}
-
-// NotFound is the error for a group that isn't there or is of another kind; what
-// the request itself has wrong comes first.
-func NotFound(h *Heartbeat) error {
-	if err := h.check(); err != nil {
-		return err
-	}
-	return group.Refuse(kerr.GroupIDNotFound, "Group "+h.GroupID+" is not a share group.")
+	return group.Answer(call, h, s.Effects, resp, err)
 }
 
 // check refuses requests that contradict themselves.
@@ -65,24 +54,24 @@ func (h *Heartbeat) check() error {
 	switch {
 	case h.MemberID == "":
 		return invalid("MemberId can't be empty.")
-	case h.GroupID == "":
+	case h.GroupID() == "":
 		return invalid("GroupId can't be empty.")
 	case h.RackID != nil && *h.RackID == "":
 		return invalid("RackId can't be empty.")
 	case h.Joins() && len(h.SubscribedTopicNames) == 0:
 		return invalid("SubscribedTopicNames must be set in first request.")
-	case h.MemberEpoch < leaving:
+	case h.MemberEpoch < membership.Leaving:
 		return invalid("MemberEpoch is invalid.")
 	}
 	return nil
 }
 
 func (s *step) heartbeat(h *Heartbeat, resp *kmsg.ShareGroupHeartbeatResponse) error {
-	known := s.g.members[h.MemberID]
+	known := s.g.Member[h.MemberID]
 	resp.MemberID, resp.MemberEpoch = &h.MemberID, h.MemberEpoch
-	if h.MemberEpoch == leaving {
+	if h.MemberEpoch == membership.Leaving {
 		if known == nil {
-			return s.unknown(h)
+			return membership.Unknown(h.MemberID, s.g.ID)
 		}
 		s.fence(known.id)
 		return nil
@@ -94,19 +83,18 @@ func (s *step) heartbeat(h *Heartbeat, resp *kmsg.ShareGroupHeartbeatResponse) e
 	before := m
 	m = m.clone()
 	h.update(m)
-	c := unchanged
+	c := membership.Unchanged
 	if known == nil || !m.sameMetadata(known) {
-		s.add(s.g.record(group.ShareMember, m.id, m.metadataSchema))
-		s.members[m.id] = m
-		c = change(known == nil || !slices.Equal(m.topics, known.topics))
+		s.Tell(m, m.metadataSchema)
+		c = membership.ChangedIf(known == nil || !slices.Equal(m.topics, known.topics))
 	}
 	s.newcomer = known == nil
 	s.refresh(c)
 	s.assign()
 	m = s.give(m)
-	s.g.expires[m.id] = s.env.Now.Add(s.env.Settings.Share.SessionTimeout)
-	resp.MemberEpoch = m.epoch
-	resp.HeartbeatIntervalMillis = int32(s.env.Settings.Share.HeartbeatInterval.Milliseconds())
+	s.g.Sessions.Of(m.id).Expires = s.Env.Now.Add(s.Env.Settings.Share.SessionTimeout)
+	resp.MemberEpoch = m.Epoch
+	resp.HeartbeatIntervalMillis = int32(s.Env.Settings.Share.HeartbeatInterval.Milliseconds())
 	// What a member should have is told if that is news to it, or if it told all of
 	// itself, as clients do that have lost track.
 	if h.Joins() || h.SubscribedTopicNames != nil || !m.assigned.Equal(before.assigned) {
@@ -123,30 +111,19 @@ func answerOf(assigned assignor.Assignment) *kmsg.ShareGroupHeartbeatResponseAss
 	return a
 }
 
-func (s *step) unknown(h *Heartbeat) error {
-	return group.Refuse(kerr.UnknownMemberID, fmt.Sprintf("Member %s is not a member of group %s.", h.MemberID, s.g.id))
-}
-
 // find returns the member that sent the request, or a new one, and checks its
-// epoch: one whose last answer got lost may come with the epoch before.
+// epoch. One whose last answer got lost does no harm with what it doesn't have any
+// more.
 func (s *step) find(h *Heartbeat, known *member) (*member, error) {
 	switch {
-	case known == nil && len(s.g.members) >= s.env.MaxMembers:
-		return nil, group.Refuse(kerr.GroupMaxSizeReached, fmt.Sprintf("The share group has reached its maximum capacity of %d members.", s.env.MaxMembers))
+	case known == nil && len(s.g.Member) >= s.Env.MaxMembers:
+		return nil, membership.Full(h.Kind(), s.Env.MaxMembers)
 	case known == nil && h.Joins():
 		return &member{id: h.MemberID}, nil
 	case known == nil:
-		return nil, s.unknown(h)
-	case h.Joins(), h.MemberEpoch == known.epoch, h.MemberEpoch == known.previous:
-		return known, nil
+		return nil, membership.Unknown(h.MemberID, s.g.ID)
 	}
-	which := "smaller"
-	if h.MemberEpoch > known.epoch {
-		which = "greater"
-	}
-	return nil, group.Refuse(kerr.FencedMemberEpoch, fmt.Sprintf(
-		"The share group member has a %s member epoch (%d) than the one known by the group coordinator (%d). The member must abandon all its partitions and rejoin.",
-		which, h.MemberEpoch, known.epoch))
+	return known, known.Admit(h.Kind(), h.MemberEpoch, func() bool { return true })
 }
 
 // update takes into the member what the request tells of it. Null is as before.

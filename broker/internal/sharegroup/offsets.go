@@ -14,15 +14,15 @@ type Change func(shared assignor.Assignment)
 // nobody fetches from them. The code is 0 or why not.
 func (g *Group) Reshape(env group.Env, change Change) (group.Effects, int16) {
 	s := g.begin(env)
-	if len(g.members) > 0 {
-		return s.e, kerr.NonEmptyGroup.Code
+	if len(g.Member) > 0 {
+		return s.Effects, kerr.NonEmptyGroup.Code
 	}
-	next := g.known(env.Topics)
+	next := g.existing(env.Topics)
 	change(next)
 	if !next.Equal(g.shared) {
-		s.add(g.sharedRecord(env.Topics, next))
+		s.Add(g.sharedRecord(env.Topics, next))
 	}
-	return s.e, 0
+	return s.Effects, 0
 }
 
 // Add notes that the group has a state of a partition.

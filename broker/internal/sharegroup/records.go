@@ -6,35 +6,11 @@ import (
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/flex"
 	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
-// record makes a record of the group: of all of it, or of a member.
-func (g *Group) record(t group.RecordType, item string, schema func(*flex.Coder)) group.Record {
-	return group.NewRecord(t, g.id, item, schema)
-}
-
-// tombstone makes a record that removes one.
-func (g *Group) tombstone(t group.RecordType, item string) group.Record {
-	return group.Tombstone(t, g.id, item)
-}
-
-func (g *Group) memberTombstones(id string) []group.Record {
-	return []group.Record{
-		g.tombstone(group.ShareCurrent, id), g.tombstone(group.ShareMemberTarget, id), g.tombstone(group.ShareMember, id),
-	}
-}
-
-// Tombstones are the records that remove every trace of the group.
-func (g *Group) Tombstones() []group.Record {
-	var rs []group.Record
-	for _, id := range g.memberIDs() {
-		rs = append(rs, g.memberTombstones(id)...)
-	}
-	return append(rs, g.tombstone(group.ShareTarget, ""), g.tombstone(group.SharePartitions, ""), g.tombstone(group.ShareGroup, ""))
-}
-
 // Apply takes a record of the group.
-func (g *Group) Apply(r group.Record) error { return group.TakeRecord(r, g.id, g.remove, g.replace) }
+func (g *Group) Apply(r group.Record) error { return group.TakeRecord(r, g.ID, g.remove, g.replace) }
 
 // replace takes a value.
 func (g *Group) replace(k group.Key, read func(schema func(*flex.Coder)) bool) {
@@ -42,39 +18,31 @@ func (g *Group) replace(k group.Key, read func(schema func(*flex.Coder)) bool) {
 	case group.ShareGroup:
 		var v groupValue
 		if read(v.schema) {
-			g.epoch, g.hash = v.epoch, v.hash
-		}
-	case group.ShareTarget:
-		var v targetValue
-		if read(v.schema) {
-			g.targetAt, g.computed = v.epoch, v.at
+			g.Epoch, g.Hash = v.epoch, v.hash
 		}
 	case group.ShareMember:
-		m := g.member(k.Item)
+		m := g.known(k.Item)
 		if read(m.metadataSchema) {
-			g.members[m.id] = m
+			g.Member[m.id] = m
 		}
 	case group.ShareCurrent:
-		m := g.member(k.Item)
+		m := g.known(k.Item)
 		if read(m.currentSchema) {
-			g.members[m.id] = m
-		}
-	case group.ShareMemberTarget:
-		var a assignor.Assignment
-		if read(assignmentSchema(&a)) {
-			g.targets[k.Item] = a
+			g.Member[m.id] = m
 		}
 	case group.SharePartitions:
 		var v sharedValue
 		if read(v.schema) {
 			g.shared = v.partitions()
 		}
+	default:
+		g.Replace(k, read)
 	}
 }
 
-// member is a copy of the member with the id, or a new one.
-func (g *Group) member(id string) *member {
-	if m := g.members[id]; m != nil {
+// known is a copy of the member with the id, or a new one.
+func (g *Group) known(id string) *member {
+	if m := g.Member[id]; m != nil {
 		return m.clone()
 	}
 	return &member{id: id}
@@ -83,21 +51,16 @@ func (g *Group) member(id string) *member {
 // remove takes a tombstone.
 func (g *Group) remove(k group.Key) {
 	switch k.Type {
-	case group.ShareMember:
-		delete(g.members, k.Item)
-		delete(g.expires, k.Item)
 	case group.ShareCurrent:
-		if m := g.members[k.Item]; m != nil {
+		if m := g.Member[k.Item]; m != nil {
 			m = m.clone()
-			m.epoch, m.previous, m.assigned = 0, 0, nil
-			g.members[k.Item] = m
+			m.Progress, m.assigned = membership.Progress{}, nil
+			g.Member[k.Item] = m
 		}
-	case group.ShareMemberTarget:
-		delete(g.targets, k.Item)
-	case group.ShareTarget:
-		g.targetAt, g.computed = 0, 0
 	case group.SharePartitions:
 		g.shared = assignor.Assignment{}
+	default:
+		g.Remove(k)
 	}
 }
 
@@ -113,21 +76,10 @@ func (v *groupValue) schema(c *flex.Coder) {
 	c.End()
 }
 
-// targetValue is the value of a record of the target as a whole.
-type targetValue struct {
-	epoch int32
-	at    int64
-}
-
-func (v *targetValue) schema(c *flex.Coder) {
-	c.Int32(&v.epoch)
-	c.End(flex.Tag{ID: 0, Set: v.at != 0, Field: func(c *flex.Coder) { c.Int64(&v.at) }})
-}
-
 // topicPartitions is partitions of a topic.
 type topicPartitions struct {
 	id         assignor.ID
-	name       string // only in sharedValue
+	name       string
 	partitions []int32
 }
 
@@ -141,32 +93,9 @@ func listOf(a assignor.Assignment) (list []topicPartitions) {
 func assignmentOf(list []topicPartitions) assignor.Assignment {
 	a := assignor.Assignment{}
 	for _, t := range list {
-		ps := append(slices.Clone(a[t.id]), t.partitions...)
-		slices.Sort(ps)
-		if ps = slices.Compact(ps); len(ps) > 0 {
-			a[t.id] = ps
-		}
+		membership.Merge(a, t.id, t.partitions)
 	}
 	return a
-}
-
-func codeTopics(c *flex.Coder, a *assignor.Assignment) {
-	list := listOf(*a)
-	flex.Slice(c, &list, func(t *topicPartitions) {
-		c.UUID(&t.id)
-		c.Int32s(&t.partitions)
-		c.End()
-	})
-	if c.Reading() {
-		*a = assignmentOf(list)
-	}
-}
-
-func assignmentSchema(a *assignor.Assignment) func(*flex.Coder) {
-	return func(c *flex.Coder) {
-		codeTopics(c, a)
-		c.End()
-	}
 }
 
 // metadataSchema is what a member tells of itself.
@@ -182,10 +111,10 @@ func (m *member) metadataSchema(c *flex.Coder) {
 // should.
 func (m *member) currentSchema(c *flex.Coder) {
 	var state int8
-	c.Int32(&m.epoch)
-	c.Int32(&m.previous)
+	c.Int32(&m.Epoch)
+	c.Int32(&m.Previous)
 	c.Int8(&state)
-	codeTopics(c, &m.assigned)
+	membership.CodeAssignment(c, &m.assigned)
 	c.End()
 }
 
@@ -224,5 +153,5 @@ func (g *Group) sharedRecord(topics group.Topics, a assignor.Assignment) group.R
 		t, _ := topics.TopicByID(v.started[i].id)
 		v.started[i].name = t.Name
 	}
-	return g.record(group.SharePartitions, "", v.schema)
+	return g.Record(group.SharePartitions, "", v.schema)
 }

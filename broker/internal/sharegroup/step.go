@@ -1,95 +1,51 @@
 package sharegroup
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
 // step is a decision in the making: what the group will be once the records are
 // applied.
 type step struct {
-	g   *Group
-	env group.Env
-	e   group.Effects
+	membership.Step[*member, assignor.Assignment]
 
+	g        *Group
 	newcomer bool // whether a member joins
-	epoch    int32
-	targetAt int32
-	members  map[string]*member // changed or new; nil is removed
-	targets  map[string]assignor.Assignment
 }
 
-func (g *Group) begin(env group.Env) *step {
-	return &step{g: g, env: env, e: group.Effects{Deferred: true}, epoch: g.epoch, targetAt: g.targetAt, members: map[string]*member{}}
-}
-
-func (s *step) add(rs ...group.Record) { s.e.Records = append(s.e.Records, rs...) }
-
-// all lists the members as they will be, by id.
-func (s *step) all() []*member {
-	var ms []*member
-	for id, m := range s.g.members {
-		if _, changed := s.members[id]; !changed {
-			ms = append(ms, m)
-		}
-	}
-	for _, m := range s.members {
-		if m != nil {
-			ms = append(ms, m)
-		}
-	}
-	slices.SortFunc(ms, func(a, b *member) int { return cmp.Compare(a.id, b.id) })
-	return ms
-}
+func (g *Group) begin(env group.Env) *step { return &step{Step: g.Begin(env), g: g} }
 
 // fence removes members, and bumps the epoch for it.
 func (s *step) fence(ids ...string) {
-	for _, id := range ids {
-		s.add(s.g.memberTombstones(id)...)
-		s.members[id] = nil
-	}
-	s.refresh(changed)
+	s.Remove(ids...)
+	s.refresh(membership.Changed)
 }
-
-// change says whether something has changed that calls for a new epoch.
-type change bool
-
-const (
-	unchanged change = false
-	changed   change = true
-)
 
 // refresh looks at the topics that members want, and bumps the group's epoch if
 // they are others than before or somebody has changed.
-func (s *step) refresh(c change) {
-	g := s.g
-	if c == unchanged && g.seen == s.env.Topics {
+func (s *step) refresh(c membership.Change) {
+	hash, call := s.Look(c, s.wanted)
+	if !call {
 		return
 	}
-	hash := group.Hash(s.env.Topics, s.wanted())
-	if hash == g.hash { // or else look again when the new one is stored
-		g.seen = s.env.Topics
-		if c == unchanged {
-			return
-		}
-	}
-	s.epoch++
-	v := groupValue{epoch: s.epoch, hash: hash}
-	s.add(g.record(group.ShareGroup, "", v.schema))
+	s.Bump(1) // nobody waits for a target: there need not be an epoch before it
+	v := groupValue{epoch: s.Epoch, hash: hash}
+	s.Add(s.g.Record(group.ShareGroup, "", v.schema))
 	s.share()
 }
 
 // share notes the partitions of which the group has a state from now on. They stay
 // when nobody subscribes to them any more: somebody may again, and goes on there.
 func (s *step) share() {
-	next := s.g.known(s.env.Topics)
+	next := s.g.existing(s.Env.Topics)
 	grown := len(next) != len(s.g.shared)
 	for _, name := range s.wanted() {
-		t, ok := s.env.Topics.Topic(name)
+		t, ok := s.Env.Topics.Topic(name)
 		if !ok {
 			continue
 		}
@@ -101,7 +57,7 @@ func (s *step) share() {
 		}
 	}
 	if grown {
-		s.add(s.g.sharedRecord(s.env.Topics, next))
+		s.Add(s.g.sharedRecord(s.Env.Topics, next))
 	}
 }
 
@@ -111,8 +67,8 @@ func insert(list []int32, p int32) []int32 {
 	return slices.Insert(slices.Clone(list), i, p)
 }
 
-// known is the group's partitions without those of topics that are gone.
-func (g *Group) known(topics group.Topics) assignor.Assignment {
+// existing is the group's partitions without those of topics that are gone.
+func (g *Group) existing(topics group.Topics) assignor.Assignment {
 	next := maps.Clone(g.shared)
 	maps.DeleteFunc(next, func(id assignor.ID, _ []int32) bool {
 		_, ok := topics.TopicByID(id)
@@ -124,7 +80,7 @@ func (g *Group) known(topics group.Topics) assignor.Assignment {
 // wanted lists the topics that members subscribe to, which need not exist.
 func (s *step) wanted() []string {
 	names := map[string]bool{}
-	for _, m := range s.all() {
+	for _, m := range s.All() {
 		for _, t := range m.topics {
 			names[t] = true
 		}
@@ -136,7 +92,7 @@ func (s *step) wanted() []string {
 func (s *step) subscribed(m *member) map[assignor.ID]bool {
 	ids := map[assignor.ID]bool{}
 	for _, name := range m.topics {
-		if t, ok := s.env.Topics.Topic(name); ok {
+		if t, ok := s.Env.Topics.Topic(name); ok {
 			ids[t.ID] = true
 		}
 	}
@@ -147,60 +103,41 @@ func (s *step) subscribed(m *member) map[assignor.ID]bool {
 // one is too young. A new member doesn't wait: it would have nothing to do until
 // its next heartbeat.
 func (s *step) assign() {
-	g := s.g
-	if s.epoch <= s.targetAt {
-		return
-	}
-	now := s.env.Now.UnixMilli()
-	wait := s.env.Settings.Share.AssignmentInterval.Milliseconds()
-	if age := now - g.computed; !s.newcomer && g.computed > 0 && age >= 0 && age < wait {
+	if s.Epoch <= s.TargetAt || !s.newcomer && !s.Due(s.Env.Settings.Share.AssignmentInterval) {
 		return
 	}
 	var views []assignor.Member
 	counts := map[assignor.ID]int32{}
-	for _, m := range s.all() {
-		v := assignor.Member{ID: m.id, Topics: s.subscribed(m), Had: g.targets[m.id]}
+	members := s.All()
+	for _, m := range members {
+		v := assignor.Member{ID: m.id, Topics: s.subscribed(m), Had: s.g.Target[m.id]}
 		for id := range v.Topics {
-			t, _ := s.env.Topics.TopicByID(id)
+			t, _ := s.Env.Topics.TopicByID(id)
 			counts[id] = t.Partitions
 		}
 		views = append(views, v)
 	}
-	s.targets = simple(views, counts)
-	for _, m := range views {
-		a := s.targets[m.ID]
-		if old, ok := g.targets[m.ID]; !ok || !old.Equal(a) {
-			s.add(g.record(group.ShareMemberTarget, m.ID, assignmentSchema(&a)))
-		}
-	}
-	s.targetAt = s.epoch
-	v := targetValue{epoch: s.targetAt, at: now}
-	s.add(g.record(group.ShareTarget, "", v.schema))
+	s.Retarget(members, simple(views, counts), nil)
 }
 
 // give lets a member have its target, at once: another that still fetches from the
 // same partition does no harm. The member's epoch tells it that it is up to date.
 func (s *step) give(m *member) *member {
-	target := s.g.targets[m.id]
-	if s.targets != nil {
-		target = s.targets[m.id]
-	}
 	subscribed := s.subscribed(m)
 	assigned := assignor.Assignment{}
-	for id, ps := range target {
+	for id, ps := range s.Target(m.id) {
 		if subscribed[id] {
 			assigned[id] = ps
 		}
 	}
-	if m.epoch == s.targetAt && m.assigned.Equal(assigned) {
+	if m.Epoch == s.TargetAt && m.assigned.Equal(assigned) {
 		return m
 	}
 	next := m.clone()
-	if next.epoch != s.targetAt {
-		next.previous, next.epoch = next.epoch, s.targetAt
+	if next.Epoch != s.TargetAt {
+		next.Advance(s.TargetAt)
 	}
 	next.assigned = assigned
-	s.members[next.id] = next
-	s.add(s.g.record(group.ShareCurrent, next.id, next.currentSchema))
+	s.Give(next, next.currentSchema)
 	return next
 }

@@ -12,27 +12,23 @@ import (
 // with its epoch, and with an earlier one for partitions of active tasks that it
 // has had since.
 func (g *Group) CheckCommit(_ group.Env, by group.Committer, ps []group.Commit) int16 {
-	if by.Generation < 0 && (len(g.members) == 0 || by.InTxn && by.MemberID == "" && by.InstanceID == nil) {
+	if by.Outsider(len(g.Member)) {
 		return 0
 	}
-	m := g.members[by.MemberID]
-	stale := kerr.StaleMemberEpoch.Code
-	if by.InTxn {
-		stale = kerr.IllegalGeneration.Code // the only one that the request knows
-	}
+	m := g.Member[by.MemberID]
 	switch {
 	case m == nil:
 		return kerr.UnknownMemberID.Code
 	case !by.KnowsEpochs && !by.InTxn:
 		return kerr.UnsupportedVersion.Code
-	case by.Generation == m.epoch:
+	case by.Generation == m.Epoch:
 		return 0
-	case by.Generation < 0 || by.Generation > m.epoch || g.topology == nil:
-		return stale
+	case by.Generation < 0 || by.Generation > m.Epoch || g.topology == nil:
+		return by.Stale()
 	}
 	for _, p := range ps {
 		if epoch, ok := g.since(m, p.Partition); !ok || by.Generation < epoch {
-			return stale
+			return by.Stale()
 		}
 	}
 	return 0
@@ -53,11 +49,11 @@ func (g *Group) CheckFetch(memberID string, epoch int32) int16 {
 	if memberID == "" && epoch < 0 {
 		return 0
 	}
-	m := g.members[memberID]
+	m := g.Member[memberID]
 	switch {
 	case m == nil:
 		return kerr.UnknownMemberID.Code
-	case m.epoch != epoch:
+	case m.Epoch != epoch:
 		return kerr.StaleMemberEpoch.Code
 	}
 	return 0

@@ -6,14 +6,15 @@ import (
 	"github.com/leatstream/leat/broker/internal/assignor"
 )
 
-// Describe fills what StreamsGroupDescribe tells of the group.
-func (g *Group) Describe(d *kmsg.StreamsGroupDescribeResponseGroup) {
-	d.Group, d.State, d.Epoch, d.AssignmentEpoch = g.id, g.State(), g.epoch, g.targetAt
+// Describe fills what StreamsGroupDescribe tells of the group, and returns the
+// topics that its topology needs.
+func (g *Group) Describe(d *kmsg.StreamsGroupDescribeResponseGroup) (mentioned []string) {
+	d.Group, d.State, d.Epoch, d.AssignmentEpoch = g.ID, g.State(), g.Epoch, g.TargetAt
 	d.Topology = g.describeTopology()
-	for _, id := range g.memberIDs() {
-		m := g.members[id]
+	for _, id := range g.MemberIDs() {
+		m := g.Member[id]
 		dm := kmsg.NewStreamsGroupDescribeResponseGroupMember()
-		dm.MemberID, dm.InstanceID, dm.RackID, dm.MemberEpoch = m.id, m.instance, m.rack, m.epoch
+		dm.MemberID, dm.InstanceID, dm.RackID, dm.MemberEpoch = m.id, m.instance, m.rack, m.Epoch
 		dm.ClientID, dm.ClientHost = m.client.ID, m.client.Host
 		dm.TopologyEpoch, dm.ProcessID = m.topologyEpoch, m.process
 		if m.endpoint != nil {
@@ -22,9 +23,13 @@ func (g *Group) Describe(d *kmsg.StreamsGroupDescribeResponseGroup) {
 		for _, t := range m.tags {
 			dm.ClientTags = append(dm.ClientTags, kmsg.StreamsGroupDescribeResponseGroupMemberClientTag{Key: t.key, Value: t.value})
 		}
-		dm.Assignment, dm.TargetAssignment = describedRoles(m.assigned), describedRoles(g.targets[id])
+		dm.Assignment, dm.TargetAssignment = describedRoles(m.assigned), describedRoles(g.Target[id])
 		d.Members = append(d.Members, dm)
 	}
+	if g.topology == nil {
+		return nil
+	}
+	return g.topology.topics()
 }
 
 func describedRoles(r assignor.Roles) kmsg.StreamsAssignment {
@@ -51,8 +56,8 @@ func (g *Group) describeTopics(infos []topicInfo) []kmsg.TopicInfo {
 	var list []kmsg.TopicInfo
 	for _, i := range infos {
 		t := kmsg.TopicInfo{Topic: i.name, NumPartitions: i.partitions, ReplicationFactor: i.replicas}
-		if g.seen != nil && t.NumPartitions == 0 {
-			known, _ := g.seen.Topic(i.name)
+		if g.Seen != nil && t.NumPartitions == 0 {
+			known, _ := g.Seen.Topic(i.name)
 			t.NumPartitions = known.Partitions
 		}
 		for _, kv := range i.configs {
@@ -61,12 +66,4 @@ func (g *Group) describeTopics(infos []topicInfo) []kmsg.TopicInfo {
 		list = append(list, t)
 	}
 	return list
-}
-
-// Topics lists the topics that the group's topology needs.
-func (g *Group) Topics() []string {
-	if g.topology == nil {
-		return nil
-	}
-	return g.topology.topics()
 }

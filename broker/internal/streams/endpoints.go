@@ -14,7 +14,7 @@ func (s *step) whereabouts() []kmsg.StreamsGroupHeartbeatResponsePartitionsByUse
 	list := []kmsg.StreamsGroupHeartbeatResponsePartitionsByUserEndpoint{}
 	active, standby := map[endpoint]assignor.Tasks{}, map[endpoint]assignor.Tasks{}
 	var order []endpoint
-	for _, m := range s.all() {
+	for _, m := range s.All() {
 		if m.endpoint == nil {
 			continue
 		}
@@ -54,7 +54,7 @@ func (s *step) partitions(tasks assignor.Tasks, yield func(topic string, ps []in
 			continue
 		}
 		for _, name := range sub.inputs() {
-			t, _ := s.env.Topics.Topic(name)
+			t, _ := s.Env.Topics.Topic(name)
 			ps := []int32{}
 			for _, p := range tasks[sub.name] {
 				if p < t.Partitions {

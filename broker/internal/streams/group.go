@@ -5,73 +5,48 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/group"
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
 // Group is the members of one streams group, and their topology.
 type Group struct {
-	id string
+	membership.Roster[*member, assignor.Roles]
 
-	// What follows is what records tell.
-	epoch     int32
-	hash      int64      // of the topics that the topology needs
+	// What follows is what records tell, beyond that.
 	validated int32      // the epoch of the topology for which all topics were found, or -1
 	settings  []keyValue // by which the last target was computed
-	targetAt  int32      // the target's epoch
-	computed  int64      // when the target was computed, in milliseconds
-	members   map[string]*member
-	targets   map[string]assignor.Roles
-	topology  *topology // nil before the first member
+	topology  *topology  // nil before the first member
 
 	// What follows is not in records.
-	sessions     map[string]*session
-	seen         group.Topics // for which the topology was configured
-	configured   *configured
-	delayedUntil time.Time // of the first target; zero if it isn't
-	endpoints    int32     // the epoch of what is told of endpoints
-	shutdownBy   string    // the member that asked all to stop
+	configured   *configured // for the topics that were seen last
+	delayedUntil time.Time   // of the first target; zero if it isn't
+	endpoints    int32       // the epoch of what is told of endpoints
+	shutdownBy   string      // the member that asked all to stop
 }
 
-// session is what is known of a member until the broker stops.
-type session struct {
-	expires  time.Time
-	revokeBy time.Time // zero if it has nothing to give back
+// records is what Kafka calls them.
+var records = membership.Records[assignor.Roles]{
+	Kind: group.Streams, Group: group.StreamsGroup, Target: group.StreamsTarget, Others: []group.RecordType{group.StreamsTopology},
+	Member: group.StreamsMember, MemberTarget: group.StreamsMemberTarget, Current: group.StreamsCurrent,
+	Schema: rolesSchema,
 }
 
 // New returns an empty group.
 func New(id string) *Group {
-	return &Group{
-		id: id, validated: -1, endpoints: -1,
-		members: map[string]*member{}, targets: map[string]assignor.Roles{}, sessions: map[string]*session{},
-	}
+	return &Group{Roster: membership.New[*member](id, &records), validated: -1, endpoints: -1}
 }
-
-// Kind is Streams.
-func (g *Group) Kind() group.Kind { return group.Streams }
-
-// Members is how many members there are.
-func (g *Group) Members() int { return len(g.members) }
 
 // State is Kafka's name of the group's state.
 func (g *Group) State() string {
-	switch {
-	case len(g.members) == 0:
-		return "Empty"
-	case g.topology == nil || g.validated != g.topology.epoch:
+	if len(g.Member) > 0 && (g.topology == nil || g.validated != g.topology.epoch) {
 		return "NotReady"
-	case g.epoch > g.targetAt:
-		return "Assigning"
 	}
-	for _, m := range g.members {
-		if m.phase != stable || m.epoch != g.targetAt {
-			return "Reconciling"
-		}
-	}
-	return "Stable"
+	return g.Roster.State()
 }
 
 // Subscribed says whether the topology reads the topic.
 func (g *Group) Subscribed(topic string) bool {
-	if g.topology == nil || len(g.members) == 0 {
+	if g.topology == nil || len(g.Member) == 0 {
 		return false
 	}
 	for _, s := range g.topology.subs {
@@ -90,14 +65,4 @@ func (g *Group) Missing(topics group.Topics) []NewTopic {
 		return nil
 	}
 	return configure(g.topology, topics).missing
-}
-
-// session is that of a member, made if need be.
-func (g *Group) session(id string) *session {
-	s := g.sessions[id]
-	if s == nil {
-		s = &session{}
-		g.sessions[id] = s
-	}
-	return s
 }

@@ -11,12 +11,7 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/group"
-)
-
-// The epochs by which members join and leave.
-const (
-	joining = 0
-	leaving = -1
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
 // Heartbeat is a StreamsGroupHeartbeat request and who sent it.
@@ -25,8 +20,19 @@ type Heartbeat struct {
 	Client group.Client
 }
 
+// GroupID is the group's name.
+func (h *Heartbeat) GroupID() string { return h.Group }
+
+// Kind is Streams.
+func (h *Heartbeat) Kind() group.Kind { return group.Streams }
+
 // Joins says that the request asks for a new member.
-func (h *Heartbeat) Joins() bool { return h.MemberEpoch == joining }
+func (h *Heartbeat) Joins() bool { return h.MemberEpoch == membership.Joining }
+
+// NotFound is the error for a group that isn't there, or is of another kind.
+func (h *Heartbeat) NotFound(env group.Env) error {
+	return group.NotFound(env, h.Kind(), h.Group, h.MemberEpoch)
+}
 
 // Heartbeat handles a member's request: to join, to go on, or to leave.
 func (g *Group) Heartbeat(env group.Env, call group.Call, h *Heartbeat) group.Effects {
@@ -36,35 +42,14 @@ func (g *Group) Heartbeat(env group.Env, call group.Call, h *Heartbeat) group.Ef
 	if err == nil {
 		err = s.heartbeat(h, resp)
 	}
-	if err != nil {
-		return Refused(call, h, err)
-	}
-	s.e.Reply(call, resp)
-	return s.e
-}
-
-// Refused answers a heartbeat with an error.
-func Refused(call group.Call, h *Heartbeat, err error) group.Effects {
-	var e group.Effects
-	resp := h.ResponseKind().(*kmsg.StreamsGroupHeartbeatResponse)
-	resp.ErrorCode, resp.ErrorMessage = group.Refusal(err)
-	e.Reply(call, resp)
-	return e
-}
-
-// NotFound is the error for a group that isn't there, or is of another kind.
-func NotFound(env group.Env, h *Heartbeat) error {
-	if !env.Known && h.MemberEpoch >= joining {
-		return group.Refuse(kerr.GroupIDNotFound, "Streams group "+h.Group+" not found.")
-	}
-	return group.NotFound(env, h.Group, group.Streams.String())
+	return group.Answer(call, h, s.Effects, resp, err)
 }
 
 func (s *step) heartbeat(h *Heartbeat, resp *kmsg.StreamsGroupHeartbeatResponse) error {
 	g := s.g
-	if h.MemberEpoch == leaving {
-		if g.members[h.MemberID] == nil {
-			return unknown(h.MemberID, g.id)
+	if h.MemberEpoch == membership.Leaving {
+		if g.Member[h.MemberID] == nil {
+			return membership.Unknown(h.MemberID, g.ID)
 		}
 		resp.MemberID, resp.MemberEpoch = h.MemberID, h.MemberEpoch
 		s.fence(h.MemberID)
@@ -88,13 +73,13 @@ func (s *step) heartbeat(h *Heartbeat, resp *kmsg.StreamsGroupHeartbeatResponse)
 	if err := h.checkTasks(s.topology); err != nil {
 		return err
 	}
-	c := unchanged
-	if known := g.members[m.id]; known == nil || !m.sameMetadata(known) {
+	c := membership.Unchanged
+	if known := g.Member[m.id]; known == nil || !m.sameMetadata(known) {
 		s.tell(m)
-		c = changed
+		c = membership.Changed
 	}
-	if len(g.members) == 0 && s.env.Settings.StreamsInitialDelay > 0 && g.delayedUntil.IsZero() {
-		g.delayedUntil = s.env.Now.Add(s.env.Settings.StreamsInitialDelay)
+	if len(g.Member) == 0 && s.Env.Settings.StreamsInitialDelay > 0 && g.delayedUntil.IsZero() {
+		g.delayedUntil = s.Env.Now.Add(s.Env.Settings.StreamsInitialDelay)
 	}
 	s.configure(c)
 	s.assign()
@@ -105,10 +90,6 @@ func (s *step) heartbeat(h *Heartbeat, resp *kmsg.StreamsGroupHeartbeatResponse)
 	}
 	s.answer(h, resp, before, m)
 	return nil
-}
-
-func unknown(id, groupID string) error {
-	return group.Refuse(kerr.UnknownMemberID, fmt.Sprintf("Member %s is not a member of group %s.", id, groupID))
 }
 
 // check refuses requests that contradict themselves, and what isn't served: neither
@@ -130,15 +111,15 @@ func (h *Heartbeat) check() error {
 		return invalid("Static membership is not yet supported.")
 	case h.RackID != nil && *h.RackID == "":
 		return invalid("RackId can't be empty.")
-	case h.MemberEpoch < leaving:
+	case h.MemberEpoch < membership.Leaving:
 		return invalid(fmt.Sprintf("MemberEpoch is %d, but must be greater than or equal to -2.", h.MemberEpoch))
-	case h.MemberEpoch == joining && h.RebalanceTimeoutMillis == -1:
+	case h.MemberEpoch == membership.Joining && h.RebalanceTimeoutMillis == -1:
 		return invalid("RebalanceTimeoutMs must be provided in first request.")
-	case h.MemberEpoch == joining && len(h.ActiveTasks)+len(h.StandbyTasks)+len(h.WarmupTasks) > 0:
+	case h.MemberEpoch == membership.Joining && len(h.ActiveTasks)+len(h.StandbyTasks)+len(h.WarmupTasks) > 0:
 		return invalid("Tasks must be empty when (re-)joining.")
-	case h.MemberEpoch == joining && h.Topology == nil:
+	case h.MemberEpoch == membership.Joining && h.Topology == nil:
 		return invalid("Topology must be non-null when (re-)joining.")
-	case h.MemberEpoch != joining && h.Topology != nil:
+	case h.MemberEpoch != membership.Joining && h.Topology != nil:
 		return invalid("Topology can only be provided when (re-)joining.")
 	case told != 0 && told != 3:
 		return invalid("If one task-type is non-null, all must be non-null.")
@@ -164,35 +145,25 @@ func (h *Heartbeat) checkTasks(t *topology) error {
 // epoch.
 func (s *step) find(h *Heartbeat) (*member, error) {
 	g := s.g
-	m := g.members[h.MemberID]
+	m := g.Member[h.MemberID]
 	switch {
 	case m != nil:
-		return m, h.checkEpoch(m)
+		return m, h.admit(m)
 	case !h.Joins():
-		return nil, unknown(h.MemberID, g.id)
-	case len(g.members) >= s.env.MaxMembers:
-		return nil, group.Refuse(kerr.GroupMaxSizeReached, fmt.Sprintf("The streams group has reached its maximum capacity of %d members.", s.env.MaxMembers))
+		return nil, membership.Unknown(h.MemberID, g.ID)
+	case len(g.Member) >= s.Env.MaxMembers:
+		return nil, membership.Full(h.Kind(), s.Env.MaxMembers)
 	}
 	return newMember(h.MemberID), nil
 }
 
-// checkEpoch fences a member that isn't where the group believes it to be. One
-// whose last answer got lost may come with the epoch before, if it doesn't claim
-// tasks that it was not given.
-func (h *Heartbeat) checkEpoch(m *member) error {
-	which := "greater"
-	switch {
-	case h.MemberEpoch == m.epoch, h.Joins():
-		return nil
-	case h.MemberEpoch < m.epoch:
-		if has := h.reported(); h.MemberEpoch == m.previous && has != nil && within(*has, m.assigned) {
-			return nil
-		}
-		which = "smaller"
-	}
-	return group.Refuse(kerr.FencedMemberEpoch, fmt.Sprintf(
-		"The streams group member has a %s member epoch (%d) than the one known by the group coordinator (%d). The member must abandon all its partitions and rejoin.",
-		which, h.MemberEpoch, m.epoch))
+// admit fences a member that isn't where the group believes it to be. One whose
+// last answer got lost may not claim tasks that it was not given.
+func (h *Heartbeat) admit(m *member) error {
+	return m.Admit(h.Kind(), h.MemberEpoch, func() bool {
+		has := h.reported()
+		return has != nil && within(*has, m.assigned)
+	})
 }
 
 // within says whether all tasks of a are in b.
@@ -255,9 +226,9 @@ func (h *Heartbeat) reported() *assignor.Roles {
 // reconcile brings the member nearer to its target.
 func (s *step) reconcile(m *member, reported *assignor.Roles) *member {
 	others := func() []*member {
-		return slices.DeleteFunc(s.all(), func(o *member) bool { return o.id == m.id })
+		return slices.DeleteFunc(s.All(), func(o *member) bool { return o.id == m.id })
 	}
-	next := reconcile(m, goal{epoch: s.targetAt, target: s.target(m.id), reported: reported, others: others})
+	next := reconcile(m, goal{epoch: s.TargetAt, target: s.Target(m.id), reported: reported, others: others})
 	if next == m || next.sameState(m) {
 		return m
 	}
@@ -267,22 +238,17 @@ func (s *step) reconcile(m *member, reported *assignor.Roles) *member {
 
 // keepAlive sets the member's time limits.
 func (s *step) keepAlive(m *member) {
-	ss := s.g.session(m.id)
-	ss.expires = s.env.Now.Add(s.env.Settings.Streams.SessionTimeout)
-	switch {
-	case m.phase != revoking:
-		ss.revokeBy = time.Time{}
-	case ss.revokeBy.IsZero() || s.members[m.id] == m:
-		ss.revokeBy = s.env.Now.Add(m.rebalance)
-	}
+	ss := s.g.Sessions.Of(m.id)
+	ss.Expires = s.Env.Now.Add(s.Env.Settings.Streams.SessionTimeout)
+	ss.Revoke(m.Phase, s.Touched(m), s.Env.Now.Add(m.rebalance))
 }
 
 // answer tells the member its epoch, its tasks if they are news to it, and what
 // keeps the group from working.
 func (s *step) answer(h *Heartbeat, resp *kmsg.StreamsGroupHeartbeatResponse, before, m *member) {
 	g := s.g
-	resp.MemberID, resp.MemberEpoch = m.id, m.epoch
-	resp.HeartbeatIntervalMillis = int32(s.env.Settings.Streams.HeartbeatInterval.Milliseconds())
+	resp.MemberID, resp.MemberEpoch = m.id, m.Epoch
+	resp.HeartbeatIntervalMillis = int32(s.Env.Settings.Streams.HeartbeatInterval.Milliseconds())
 	if h.Joins() || !m.assigned.Equal(before.assigned) {
 		resp.ActiveTasks, resp.StandbyTasks, resp.WarmupTasks = idsOf(m.assigned.Active), idsOf(m.assigned.Standby), idsOf(m.assigned.Warmup)
 		if m.endpoint != nil {
@@ -292,7 +258,7 @@ func (s *step) answer(h *Heartbeat, resp *kmsg.StreamsGroupHeartbeatResponse, be
 	if g.endpoints != h.EndpointInformationEpoch {
 		resp.PartitionsByUserEndpoint = s.whereabouts()
 	}
-	if g.epoch > 0 { // a group that is only being made has none yet
+	if g.Epoch > 0 { // a group that is only being made has none yet
 		resp.EndpointInformationEpoch = g.endpoints
 	}
 	if g.shutdownBy != "" {

@@ -7,21 +7,14 @@ import (
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/group"
-)
-
-// phase is how far a member is on its way to its target. The numbers are those in
-// records.
-type phase int8
-
-const (
-	stable    phase = 0 // it has what it should have
-	revoking  phase = 1 // it has to give tasks back
-	releasing phase = 2 // others have tasks that it should have
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
 // member is one member. It is never modified once it is in a group: steps change a
 // copy, and the records of it replace the member.
 type member struct {
+	membership.Progress
+
 	id             string
 	instance, rack *string
 	client         group.Client
@@ -31,11 +24,9 @@ type member struct {
 	endpoint       *endpoint
 	tags           []keyValue
 
-	epoch, previous int32
-	phase           phase
-	assigned        assignor.Roles // what it has, or is told to have
-	since           epochs         // of the active tasks among them
-	pending         assignor.Roles // what it has to give back
+	assigned assignor.Roles // what it has, or is told to have
+	since    epochs         // of the active tasks among them
+	pending  assignor.Roles // what it has to give back
 }
 
 // endpoint is where a member answers queries.
@@ -54,13 +45,15 @@ func (e epochs) put(sub string, p, epoch int32) {
 	e[sub][p] = epoch
 }
 
+// Name is the member's id.
+func (m *member) Name() string { return m.id }
+
+// clone copies a member, to be changed. What it points to must be replaced, not
+// changed.
 func (m *member) clone() *member {
 	c := *m
 	return &c
 }
-
-// advance gives the member an epoch.
-func (m *member) advance(epoch int32) { m.previous, m.epoch = m.epoch, epoch }
 
 // sameMetadata says whether all that the member tells of itself is the same.
 func (m *member) sameMetadata(b *member) bool {
@@ -70,7 +63,7 @@ func (m *member) sameMetadata(b *member) bool {
 
 // sameState says whether the members are equally far, with the same tasks.
 func (m *member) sameState(b *member) bool {
-	return m.epoch == b.epoch && m.previous == b.previous && m.phase == b.phase && m.assigned.Equal(b.assigned) && m.pending.Equal(b.pending) &&
+	return m.Progress == b.Progress && m.assigned.Equal(b.assigned) && m.pending.Equal(b.pending) &&
 		maps.EqualFunc(m.since, b.since, maps.Equal[map[int32]int32])
 }
 

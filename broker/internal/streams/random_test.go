@@ -17,7 +17,7 @@ import (
 func TestRandom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld()
-		w.create("t", 3)
+		w.Create("t", 3)
 		var clients []*client
 		for i := range 4 {
 			clients = append(clients, w.client(fmt.Sprint("m", i), fmt.Sprint("p", i/2+i%2)))
@@ -36,28 +36,28 @@ func TestRandom(t *testing.T) {
 			"back in time": func(t *rapid.T) { c := one(t); c.epoch = max(0, c.epoch-1); c.has = keepIf(c.has, c.epoch > 0) },
 			"die": func(t *rapid.T) {
 				one(t).forget()
-				w.pass(46 * time.Second)
+				w.Pass(46 * time.Second)
 				for _, c := range clients {
 					c.beat() // all that live were silent too, and learn of it
 				}
 			},
-			"pass":     func(t *rapid.T) { w.pass(time.Duration(rapid.IntRange(1, 4).Draw(t, "seconds")) * time.Second) },
-			"restart":  func(*rapid.T) { w.restart() },
-			"disk":     func(*rapid.T) { w.full = !w.full },
+			"pass":     func(t *rapid.T) { w.Pass(time.Duration(rapid.IntRange(1, 4).Draw(t, "seconds")) * time.Second) },
+			"restart":  func(*rapid.T) { w.Restart() },
+			"disk":     func(*rapid.T) { w.Full = !w.Full },
 			"create":   func(*rapid.T) { w.createMissing() },
-			"standbys": func(t *rapid.T) { w.settings.StreamsStandbys = rapid.IntRange(0, 2).Draw(t, "standbys") },
+			"standbys": func(t *rapid.T) { w.Settings.StreamsStandbys = rapid.IntRange(0, 2).Draw(t, "standbys") },
 			"":         func(t *rapid.T) { w.check(t, clients) },
 		})
-		w.full = false
+		w.Full = false
 		w.settle(clients...)
 		w.check(t, clients)
-		if w.g.State() != "Stable" {
-			t.Fatalf("state %s: %s", w.g.State(), w.g.snapshot())
+		if w.G.State() != "Stable" {
+			t.Fatalf("state %s: %s", w.G.State(), w.G.snapshot())
 		}
 		active := 0
 		for _, c := range clients {
-			if !c.has.Equal(w.g.targets[c.id]) {
-				t.Fatalf("%s has %v, and should have %v", c.id, c.has, w.g.targets[c.id])
+			if !c.has.Equal(w.G.Target[c.id]) {
+				t.Fatalf("%s has %v, and should have %v", c.id, c.has, w.G.Target[c.id])
 			}
 			active += c.has.Active.Count()
 		}
@@ -78,7 +78,7 @@ func keepIf(r assignor.Roles, ok bool) assignor.Roles {
 func (w *world) check(t *rapid.T, clients []*client) {
 	active, here := map[task]string{}, map[string]string{}
 	for _, c := range clients {
-		if w.g.members[c.id] == nil {
+		if w.G.Member[c.id] == nil {
 			continue // silent for so long that it knows
 		}
 		for i, tasks := range roles(&c.has) {
@@ -97,20 +97,20 @@ func (w *world) check(t *rapid.T, clients []*client) {
 		}
 	}
 	again := *w
-	again.restart()
-	if got, want := again.g.snapshot(), w.g.snapshot(); got != want {
+	again.Restart()
+	if got, want := again.G.snapshot(), w.G.snapshot(); got != want {
 		t.Fatalf("a restart would make of\n%s\nthis:\n%s", want, got)
 	}
 }
 
 func FuzzApply(f *testing.F) {
 	w := newWorld()
-	w.create("t", 3)
-	w.settings.StreamsStandbys = 1
+	w.Create("t", 3)
+	w.Settings.StreamsStandbys = 1
 	a, b := w.client("a", "p"), w.client("b", "q")
 	a.endpoint = "host"
 	w.settle(a, b)
-	for _, r := range append(w.log, w.g.Tombstones()...) {
+	for _, r := range append(w.Log, w.G.Tombstones()...) {
 		f.Add(r.Key, r.Value)
 	}
 	f.Fuzz(func(t *testing.T, key, value []byte) {
@@ -119,17 +119,17 @@ func FuzzApply(f *testing.F) {
 			return
 		}
 		w := newWorld()
-		w.create("t", 3)
+		w.Create("t", 3)
 		c := w.client("a", "p")
 		c.endpoint = "host"
 		c.beat()
-		if w.g.Apply(group.Record{Key: key, Value: value}) != nil {
+		if w.G.Apply(group.Record{Key: key, Value: value}) != nil {
 			return
 		}
-		w.g.Resume(w.env())
+		w.G.Resume(w.Around())
 		c.beat() // must not panic
 		w.createMissing()
 		c.beat()
-		w.pass(time.Hour)
+		w.Pass(time.Hour)
 	})
 }

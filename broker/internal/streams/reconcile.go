@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/leatstream/leat/broker/internal/assignor"
+	"github.com/leatstream/leat/broker/internal/membership"
 )
 
 // goal is what a member is to be brought to.
@@ -20,7 +21,7 @@ type goal struct {
 // returns the member if there is nothing to do, and else a changed copy.
 func reconcile(m *member, g goal) *member {
 	switch {
-	case m.phase == stable && m.epoch != g.epoch, m.phase == releasing, m.phase == revoking && !g.holds(m.pending):
+	case m.Phase == membership.Stable && m.Epoch != g.epoch, m.Phase == membership.Releasing, m.Phase == membership.Revoking && !g.holds(m.pending):
 		return g.next(m)
 	}
 	return m
@@ -52,11 +53,11 @@ func (g goal) next(m *member) *member {
 	}
 	c := m.clone()
 	if !empty(back) && g.holds(back) {
-		c.phase, c.assigned, c.pending, c.since = revoking, kept, back, m.since.of(kept.Active)
-		c.advance(m.epoch)
+		c.Phase, c.assigned, c.pending, c.since = membership.Revoking, kept, back, m.since.of(kept.Active)
+		c.Advance(m.Epoch)
 		return c
 	}
-	c.phase, c.pending, c.since = stable, noTasks(), m.since.of(kept.Active)
+	c.Phase, c.pending, c.since = membership.Stable, noTasks(), m.since.of(kept.Active)
 	used := g.used(m.process, kept)
 	for i, target := range targets {
 		for name, ps := range *target {
@@ -64,7 +65,7 @@ func (g goal) next(m *member) *member {
 				switch at := (task{name, p}); {
 				case keeps[i].Has(name, p):
 				case used.here[at] || i == 0 && used.active[at]:
-					c.phase = releasing
+					c.Phase = membership.Releasing
 				default:
 					insert(*keeps[i], name, p)
 					if i == 0 {
@@ -75,7 +76,7 @@ func (g goal) next(m *member) *member {
 		}
 	}
 	c.assigned = kept
-	c.advance(g.epoch)
+	c.Advance(g.epoch)
 	return c
 }
 

@@ -1,24 +1,12 @@
 package streams
 
 import (
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/leatstream/leat/broker/internal/assignor"
 	"github.com/leatstream/leat/broker/internal/flex"
-	"github.com/leatstream/leat/broker/internal/group"
 )
-
-// record makes a record of the group: of all of it, or of a member.
-func (g *Group) record(t group.RecordType, item string, schema func(*flex.Coder)) group.Record {
-	return group.NewRecord(t, g.id, item, schema)
-}
-
-// tombstone makes a record that removes one.
-func (g *Group) tombstone(t group.RecordType, item string) group.Record {
-	return group.Tombstone(t, g.id, item)
-}
 
 // groupValue is the value of a record of the group.
 type groupValue struct {
@@ -40,17 +28,6 @@ func (v *groupValue) schema(c *flex.Coder) {
 			flex.Slice(c, &v.settings, func(kv *keyValue) { kv.schema(c) })
 		}},
 	)
-}
-
-// targetValue is the value of a record of the target as a whole.
-type targetValue struct {
-	epoch int32
-	at    int64
-}
-
-func (v *targetValue) schema(c *flex.Coder) {
-	c.Int32(&v.epoch)
-	c.End(flex.Tag{ID: 0, Set: v.at != 0, Field: func(c *flex.Coder) { c.Int64(&v.at) }})
 }
 
 // taskIDs is tasks of a sub-topology, with the epochs at which a member got them,
@@ -109,9 +86,9 @@ func rolesSchema(r *assignor.Roles) func(*flex.Coder) {
 
 // currentSchema is what a member has.
 func (m *member) currentSchema(c *flex.Coder) {
-	c.Int32(&m.epoch)
-	c.Int32(&m.previous)
-	c.Int8((*int8)(&m.phase))
+	c.Int32(&m.Epoch)
+	c.Int32(&m.Previous)
+	c.Int8((*int8)(&m.Phase))
 	if c.Reading() {
 		m.since = epochs{}
 	}
@@ -146,23 +123,3 @@ func (m *member) metadataSchema(c *flex.Coder) {
 	c.End()
 	m.rebalance = time.Duration(rebalance) * time.Millisecond
 }
-
-// Tombstones are the records that remove every trace of the group.
-func (g *Group) Tombstones() []group.Record {
-	var rs []group.Record
-	for _, id := range g.memberIDs() {
-		rs = append(rs, g.memberTombstones(id)...)
-	}
-	return append(rs, g.tombstone(group.StreamsTarget, ""), g.tombstone(group.StreamsTopology, ""), g.tombstone(group.StreamsGroup, ""))
-}
-
-func (g *Group) memberTombstones(id string) []group.Record {
-	return []group.Record{
-		g.tombstone(group.StreamsCurrent, id),
-		g.tombstone(group.StreamsMemberTarget, id),
-		g.tombstone(group.StreamsMember, id),
-	}
-}
-
-// memberIDs lists the members in a fixed order.
-func (g *Group) memberIDs() []string { return slices.Sorted(maps.Keys(g.members)) }

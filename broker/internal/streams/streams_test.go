@@ -26,30 +26,30 @@ func TestHeartbeat_Topics(t *testing.T) {
 	w := newWorld()
 	c := w.client("a", "p")
 	statusOf(t, c.beat(), missingSourceTopics, "Source topics t are missing.")
-	if w.g.State() != "NotReady" {
-		t.Errorf("state %s", w.g.State())
+	if w.G.State() != "NotReady" {
+		t.Errorf("state %s", w.G.State())
 	}
-	w.create("t", 5)
+	w.Create("t", 5)
 	statusOf(t, c.beat(), missingInternalTopics, "g-c, g-r")
-	missing := w.g.Missing(w.topics)
+	missing := w.G.Missing(w.Topics)
 	if len(missing) != 2 || missing[0].Name != "g-c" || missing[0].Partitions != 5 || missing[0].Configs["cleanup.policy"] != "compact" || missing[1].Partitions != 5 {
 		t.Fatalf("missing: %+v", missing)
 	}
 	w.createMissing()
 	resp := c.beat()
-	if len(resp.Status) != 0 || c.has.Active.Count() != 10 || w.g.State() != "Stable" || resp.MemberEpoch != w.g.epoch {
-		t.Fatalf("state %s, %+v", w.g.State(), resp)
+	if len(resp.Status) != 0 || c.has.Active.Count() != 10 || w.G.State() != "Stable" || resp.MemberEpoch != w.G.Epoch {
+		t.Fatalf("state %s, %+v", w.G.State(), resp)
 	}
-	w.create("g-r", 4)
+	w.Create("g-r", 4)
 	statusOf(t, c.beat(), incorrectlyPartitioned, "expected 5, found 4")
-	if c.beat(); c.has.Active.Count() != 0 || w.g.State() != "NotReady" {
-		t.Errorf("tasks without the right topics: %v, %s", c.has, w.g.State())
+	if c.beat(); c.has.Active.Count() != 0 || w.G.State() != "NotReady" {
+		t.Errorf("tasks without the right topics: %v, %s", c.has, w.G.State())
 	}
 }
 
 func TestHeartbeat_Refused(t *testing.T) {
 	w := newWorld()
-	w.create("t", 1)
+	w.Create("t", 1)
 	c := w.client("a", "p")
 	for what, tc := range map[string]struct {
 		change func(*kmsg.StreamsGroupHeartbeatRequest)
@@ -105,9 +105,9 @@ func TestCopartition(t *testing.T) {
 		return &kmsg.StreamsGroupHeartbeatRequestTopology{Subtopologies: []kmsg.StreamsGroupHeartbeatRequestTopologySubtopology{s, w}}
 	}
 	w := newWorld()
-	w.create("t", 2)
-	w.create("u", 2)
-	w.create("big", 8)
+	w.Create("t", 2)
+	w.Create("u", 2)
+	w.Create("big", 8)
 	parse := func(r *kmsg.StreamsGroupHeartbeatRequestTopology) *topology {
 		top, err := topologyOf(r)
 		if err != nil {
@@ -116,38 +116,38 @@ func TestCopartition(t *testing.T) {
 		return top
 	}
 	// What follows a topic of the user's has its number of partitions.
-	if c := configure(parse(join(kmsg.TopicInfo{Topic: "r"})), w.topics); len(c.missing) != 1 || c.missing[0].Partitions != 2 || c.subs[0].Tasks != 2 || c.subs[1].Tasks != 8 {
+	if c := configure(parse(join(kmsg.TopicInfo{Topic: "r"})), w.Topics); len(c.missing) != 1 || c.missing[0].Partitions != 2 || c.subs[0].Tasks != 2 || c.subs[1].Tasks != 8 {
 		t.Errorf("repartitioned: %+v, %v", c, c.trouble)
 	}
-	if c := configure(parse(join(kmsg.TopicInfo{Topic: "r", NumPartitions: 3})), w.topics); c.trouble == nil || c.trouble.code != incorrectlyPartitioned {
+	if c := configure(parse(join(kmsg.TopicInfo{Topic: "r", NumPartitions: 3})), w.Topics); c.trouble == nil || c.trouble.code != incorrectlyPartitioned {
 		t.Errorf("fixed to another number: %+v", c)
 	}
-	w.create("u", 3)
-	if c := configure(parse(join()), w.topics); c.trouble == nil || c.trouble.code != incorrectlyPartitioned || !strings.Contains(c.trouble.detail, "t=2, u=3") {
+	w.Create("u", 3)
+	if c := configure(parse(join()), w.Topics); c.trouble == nil || c.trouble.code != incorrectlyPartitioned || !strings.Contains(c.trouble.detail, "t=2, u=3") {
 		t.Errorf("not co-partitioned: %+v", c)
 	}
 }
 
 func TestHeartbeat_InitialDelay(t *testing.T) {
 	w := newWorld()
-	w.create("t", 2)
-	w.create("g-r", 2)
-	w.create("g-c", 2)
-	w.settings.StreamsInitialDelay = 3 * time.Second
+	w.Create("t", 2)
+	w.Create("g-r", 2)
+	w.Create("g-c", 2)
+	w.Settings.StreamsInitialDelay = 3 * time.Second
 	a, b := w.client("a", "p"), w.client("b", "q")
 	statusOf(t, a.beat(), assignmentDelayed, "initial rebalance delay")
 	statusOf(t, b.beat(), assignmentDelayed, "initial rebalance delay")
-	w.pass(3 * time.Second)
+	w.Pass(3 * time.Second)
 	a.beat()
 	b.beat()
-	if a.has.Active.Count() != 2 || b.has.Active.Count() != 2 || w.g.State() != "Stable" {
-		t.Errorf("after the delay: %v, %v, %s", a.has, b.has, w.g.State())
+	if a.has.Active.Count() != 2 || b.has.Active.Count() != 2 || w.G.State() != "Stable" {
+		t.Errorf("after the delay: %v, %v, %s", a.has, b.has, w.G.State())
 	}
 }
 
 func TestHeartbeat_Endpoints(t *testing.T) {
 	w := newWorld()
-	w.create("t", 2)
+	w.Create("t", 2)
 	a, b := w.client("a", "p"), w.client("b", "q")
 	a.endpoint = "host-a"
 	w.settle(a, b)
@@ -167,14 +167,14 @@ func TestHeartbeat_Endpoints(t *testing.T) {
 
 func TestCheckCommit(t *testing.T) {
 	w := newWorld()
-	w.create("t", 2)
+	w.Create("t", 2)
 	a := w.client("a", "p")
 	w.settle(a)
 	at := func(topic string, p int32) []group.Commit {
 		return []group.Commit{{Partition: group.Partition{Topic: topic, Partition: p}}}
 	}
 	by := group.Committer{MemberID: "a", Generation: a.epoch, KnowsEpochs: true}
-	got := func() int16 { return w.g.CheckCommit(w.env(), by, at("t", 0)) }
+	got := func() int16 { return w.G.CheckCommit(w.Around(), by, at("t", 0)) }
 	if c := got(); c != 0 {
 		t.Errorf("its epoch: %d", c)
 	}
@@ -185,7 +185,7 @@ func TestCheckCommit(t *testing.T) {
 		if a.has.Active.Has("0", p) {
 			want = 0
 		}
-		if c := w.g.CheckCommit(w.env(), by, at("t", p)); c != want {
+		if c := w.G.CheckCommit(w.Around(), by, at("t", p)); c != want {
 			t.Errorf("an earlier epoch for partition %d: %d, want %d; it has %v", p, c, want, a.has)
 		}
 	}
@@ -201,10 +201,10 @@ func TestCheckCommit(t *testing.T) {
 	if c := got(); c != kerr.UnknownMemberID.Code {
 		t.Errorf("a stranger: %d", c)
 	}
-	if c := w.g.CheckFetch("a", a.epoch); c != 0 {
+	if c := w.G.CheckFetch("a", a.epoch); c != 0 {
 		t.Errorf("fetch: %d", c)
 	}
-	if c := w.g.CheckFetch("a", a.epoch-1); c != kerr.StaleMemberEpoch.Code {
+	if c := w.G.CheckFetch("a", a.epoch-1); c != kerr.StaleMemberEpoch.Code {
 		t.Errorf("fetch with an earlier epoch: %d", c)
 	}
 }

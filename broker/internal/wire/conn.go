@@ -29,12 +29,17 @@ type Options struct {
 }
 
 // session is one connection being served: a reader that runs stage one of
-// each request, and a writer that awaits stage two and sends the responses.
+// each request, and a writer that awaits stage two and sends the responses. As
+// long as the writer has nothing to do, the reader sends responses that are ready
+// itself: to wake another goroutine takes longer than many a request.
 type session struct {
 	conn    net.Conn
 	handler Handler
 	opt     Options
 	queue   chan pending
+	queued  int64        // requests put into queue; the reader's own
+	sent    atomic.Int64 // of those, how many have left for the peer
+	early   []byte       // the response that the reader sends itself
 	asked   atomic.Int64 // requests
 	done    atomic.Int64 // of those, how many need nothing more
 	muted   atomic.Int64 // until when, in nanoseconds since 1970
@@ -87,9 +92,10 @@ var errPeerClosed = errors.New("closed by the peer")
 
 // read reads requests and runs their first stage.
 func (s *session) read(ctx context.Context) error {
-	r := bufio.NewReaderSize(s.conn, readBuffer)
+	r := newIntake(s.conn, s.opt.Memory)
+	defer r.close()
 	handler, _ := s.handler.(RawHandler)
-	lim := limits{s.opt.Memory, s.opt.RequestBytes}
+	lim := limits{memory: s.opt.Memory, bytes: s.opt.RequestBytes}
 	for {
 		if err := s.awaitFrame(ctx, r); err != nil {
 			return err
@@ -99,7 +105,11 @@ func (s *session) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		last, err := s.serveFrame(ctx, f, raw)
+		lim.prove(f)
+		last, err := s.serveFrame(ctx, f, raw, !whole(r))
+		if err == nil {
+			err = s.drain(&s.early)
+		}
 		if err != nil {
 			return err
 		}
@@ -110,12 +120,9 @@ func (s *session) read(ctx context.Context) error {
 	}
 }
 
-// readBuffer holds small requests that come together. Large ones are read
-// past it.
-const readBuffer = 32 << 10
-
-// serveFrame runs the first stage of a frame's request and queues its reply.
-func (s *session) serveFrame(ctx context.Context, f inbound, raw bool) (last bool, err error) {
+// serveFrame runs the first stage of a frame's request and queues its reply. If
+// it is alone, with no further request behind it, its response may leave at once.
+func (s *session) serveFrame(ctx context.Context, f inbound, raw, alone bool) (last bool, err error) {
 	req := &Request{Raw: raw, Body: f.bytes, Client: s.conn.RemoteAddr()}
 	defer func() { s.opt.Memory.free(f, req.Reusable) }()
 	if !raw {
@@ -129,8 +136,14 @@ func (s *session) serveFrame(ctx context.Context, f inbound, raw bool) (last boo
 	}
 	s.mute(req.Mute)
 	s.asked.Add(1)
+	p := pending{req.CorrelationID, flexible, raw, req.Last, reply}
+	if now, ok := reply.(Ready); ok && alone && !p.last && s.sent.Load() == s.queued {
+		s.done.Add(1)
+		return false, s.send(&s.early, p, now.Response)
+	}
 	select {
-	case s.queue <- pending{req.CorrelationID, flexible, raw, req.Last, reply}:
+	case s.queue <- p:
+		s.queued++
 		return req.Last, nil
 	case <-ctx.Done():
 		return false, ctx.Err()
@@ -174,7 +187,7 @@ func (s *session) listen(ctx context.Context) error {
 
 // awaitFrame waits for the first byte of a frame. A frame that has begun must
 // end soon, so that slow peers can't hold memory.
-func (s *session) awaitFrame(ctx context.Context, r *bufio.Reader) error {
+func (s *session) awaitFrame(ctx context.Context, r source) error {
 	if r.Buffered() >= 4 {
 		if err := s.listen(ctx); err != nil {
 			return err
@@ -204,16 +217,19 @@ func (s *session) awaitFrame(ctx context.Context, r *bufio.Reader) error {
 	return s.expectFrame(r)
 }
 
+// whole reports whether a whole frame is there.
+func whole(r source) bool { return r.Buffered() >= 4 && r.Buffered() >= frameEnd(r) }
+
 // expectFrame limits the time for the rest of a frame, unless it is there.
-func (s *session) expectFrame(r *bufio.Reader) error {
-	if r.Buffered() >= 4 && r.Buffered() >= frameEnd(r) {
+func (s *session) expectFrame(r source) error {
+	if whole(r) {
 		return nil
 	}
 	return s.conn.SetReadDeadline(s.opt.Clock.Now().Add(s.opt.FrameTimeout))
 }
 
 // frameEnd is the number of bytes until the end of the frame at the front of r.
-func frameEnd(r *bufio.Reader) int {
+func frameEnd(r source) int {
 	head, err := r.Peek(4)
 	if err != nil {
 		return 0
@@ -249,8 +265,8 @@ const flushAt = 64 << 10
 // ready together leave in one write.
 func (s *session) write(ctx context.Context) error {
 	var buf []byte
-	for {
-		p, ok, err := s.next(&buf)
+	for taken := int64(0); ; taken++ {
+		p, ok, err := s.next(&buf, taken)
 		if err != nil || !ok {
 			return err
 		}
@@ -278,6 +294,9 @@ func (s *session) send(buf *[]byte, p pending, resp Response) error {
 			return err
 		}
 	case resp != nil:
+		if *buf == nil {
+			*buf = s.opt.Memory.buffer(1 << smallestPooled)[:0]
+		}
 		*buf = appendResponse(*buf, p, resp)
 	}
 	if m, ok := resp.(Muting); ok {
@@ -298,18 +317,31 @@ func (s *session) send(buf *[]byte, p pending, resp Response) error {
 var errLast = errors.New("closed by the broker")
 
 // next returns the next request to answer, sending what is collected before
-// it waits for one.
-func (s *session) next(buf *[]byte) (pending, bool, error) {
+// it waits for one. taken is how many it has returned before.
+func (s *session) next(buf *[]byte, taken int64) (pending, bool, error) {
 	select {
 	case p, ok := <-s.queue:
 		return p, ok, nil
 	default:
 	}
-	if err := s.flush(buf); err != nil {
+	if err := s.drain(buf); err != nil {
 		return pending{}, false, err
 	}
+	s.sent.Store(taken) // now the reader may send
 	p, ok := <-s.queue
 	return p, ok, nil
+}
+
+// drain sends what is collected, and keeps no memory for more: nobody knows how
+// long it is until there is any.
+func (s *session) drain(buf *[]byte) error {
+	if *buf == nil {
+		return nil
+	}
+	err := s.flush(buf)
+	s.opt.Memory.recycle(*buf)
+	*buf = nil
+	return err
 }
 
 func (s *session) flush(buf *[]byte) error {
@@ -372,10 +404,13 @@ func (s *session) writeSegments(before *[]byte, p pending, resp Segments) error 
 	return err
 }
 
+// joined is how many bytes are joined at most.
+const joined = 32 << 10
+
 // writeJoined joins small pieces, each of which would become a TLS record and a
 // system call of its own.
 func writeJoined(to net.Conn, pieces net.Buffers) error {
-	w := bufio.NewWriterSize(to, readBuffer)
+	w := bufio.NewWriterSize(to, joined)
 	for _, p := range pieces {
 		if _, err := w.Write(p); err != nil {
 			return err

@@ -1,12 +1,12 @@
 package wire
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 )
 
 // ErrFrame is wrapped by the errors for bytes that aren't a Kafka request.
@@ -24,6 +24,25 @@ const grow = 64 << 10
 type limits struct {
 	memory *Memory
 	bytes  func(key int16) int // largest frame of an API
+	// proven is the size of a frame that has come whole over the connection:
+	// as much is believed of the next one, too.
+	proven int
+}
+
+// provable is the most that proven becomes: as much as is passed round.
+const provable = 1 << largestPooled
+
+// prove notes that a frame has come.
+func (lim *limits) prove(f inbound) {
+	lim.proven = max(lim.proven, min(len(f.bytes), provable))
+}
+
+// first is how much memory a frame of that size gets before its bytes have come.
+func (lim *limits) first(size int) int {
+	if size <= lim.proven {
+		return size
+	}
+	return min(size, max(grow, lim.proven))
 }
 
 // rawKey is the key by which limits are asked for frames without a header.
@@ -32,7 +51,7 @@ const rawKey int16 = -1
 // readFrame reads one length-prefixed frame, at most as large as is allowed for
 // its API key; one that is raw has no header, and so no key. The error is io.EOF
 // if the peer closed between two frames.
-func readFrame(ctx context.Context, r *bufio.Reader, raw bool, lim limits) (inbound, error) {
+func readFrame(ctx context.Context, r source, raw bool, lim limits) (inbound, error) {
 	head, err := r.Peek(4)
 	if err != nil {
 		if len(head) > 0 {
@@ -56,7 +75,14 @@ func readFrame(ctx context.Context, r *bufio.Reader, raw bool, lim limits) (inbo
 	if _, err := r.Discard(4); err != nil {
 		return inbound{}, noEOF(err)
 	}
-	f := inbound{bytes: lim.memory.buffer(int(max(1, min(size, grow))))[:min(size, grow)]}
+	first := lim.first(int(size))
+	var f inbound
+	if first > grow {
+		if err := f.charge(ctx, first, lim.memory); err != nil {
+			return inbound{}, err
+		}
+	}
+	f.bytes = lim.memory.buffer(max(1, first))[:first]
 	if err := f.read(ctx, r, int(size), lim.memory); err != nil {
 		lim.memory.free(f, true)
 		return inbound{}, noEOF(err)
@@ -65,7 +91,7 @@ func readFrame(ctx context.Context, r *bufio.Reader, raw bool, lim limits) (inbo
 }
 
 // read reads the frame's bytes. The buffer grows with what has arrived.
-func (f *inbound) read(ctx context.Context, r *bufio.Reader, size int, m *Memory) error {
+func (f *inbound) read(ctx context.Context, r source, size int, m *Memory) error {
 	have := 0
 	for {
 		n, err := io.ReadFull(r, f.bytes[have:])
@@ -74,17 +100,27 @@ func (f *inbound) read(ctx context.Context, r *bufio.Reader, size int, m *Memory
 			return err
 		}
 		next := min(size, 4*have)
-		if counted := min(next, int(m.limit)); counted > f.charged {
-			if err := m.take(ctx, counted-f.charged); err != nil {
-				return err
-			}
-			f.charged = counted
+		if err := f.charge(ctx, next, m); err != nil {
+			return err
 		}
 		larger := m.buffer(next)
 		copy(larger, f.bytes)
 		m.recycle(f.bytes)
 		f.bytes = larger
 	}
+}
+
+// charge waits until the frame may take so many bytes.
+func (f *inbound) charge(ctx context.Context, bytes int, m *Memory) error {
+	counted := min(bytes, int(m.limit))
+	if counted <= f.charged {
+		return nil
+	}
+	if err := m.take(ctx, counted-f.charged); err != nil {
+		return err
+	}
+	f.charged = counted
+	return nil
 }
 
 // noEOF makes an end inside a frame distinct from one between frames.
@@ -159,9 +195,10 @@ func skipTags(b []byte) ([]byte, error) {
 	return b, nil
 }
 
+// uvarint reads a varint; the protocol's have 32 bits.
 func uvarint(b []byte) (uint64, []byte, error) {
 	v, n := binary.Uvarint(b)
-	if n <= 0 {
+	if n <= 0 || n > binary.MaxVarintLen32 || v > math.MaxUint32 {
 		return 0, nil, fmt.Errorf("%w: bad varint", ErrFrame)
 	}
 	return v, b[n:], nil

@@ -39,7 +39,7 @@ func TestReadFrame(t *testing.T) {
 		"huge":                  {[]byte{0x7f, 0xff, 0xff, 0xff, 0, 1}, ErrFrame},
 		"too large for the key": {frame(make([]byte, 101)), ErrFrame},
 	} {
-		got, err := readFrame(t.Context(), bufio.NewReader(bytes.NewReader(c.in)), false, limits{memory(1000), limit(100)})
+		got, err := readFrame(t.Context(), bufio.NewReader(bytes.NewReader(c.in)), false, limits{memory: memory(1000), bytes: limit(100)})
 		if !errors.Is(err, c.want) || err == nil && !bytes.Equal(got.bytes, ok) {
 			t.Errorf("%s: %x, %v; want %v", name, got.bytes, err, c.want)
 		}
@@ -53,7 +53,7 @@ func TestReadFrame_LargerThanFirstAllocation(t *testing.T) {
 	}
 	for _, total := range []int64{1, 2 * grow, 100 * grow} {
 		m := memory(total)
-		got, err := readFrame(t.Context(), bufio.NewReader(bytes.NewReader(frame(in))), false, limits{m, limit(len(in))})
+		got, err := readFrame(t.Context(), bufio.NewReader(bytes.NewReader(frame(in))), false, limits{memory: m, bytes: limit(len(in))})
 		if err != nil || !bytes.Equal(got.bytes, in) {
 			t.Errorf("%d bytes, %v", len(got.bytes), err)
 		}
@@ -70,7 +70,7 @@ func TestReadFrame_WaitsForMemory(t *testing.T) {
 	in := frame(make([]byte, 3*grow))
 	synctest.Test(t, func(t *testing.T) {
 		read := func(m *Memory) (inbound, error) {
-			return readFrame(t.Context(), bufio.NewReader(bytes.NewReader(in)), false, limits{m, limit(len(in))})
+			return readFrame(t.Context(), bufio.NewReader(bytes.NewReader(in)), false, limits{memory: m, bytes: limit(len(in))})
 		}
 		m := memory(4 * grow)
 		first, err := read(m)
@@ -93,7 +93,7 @@ func TestReadFrame_WaitsForMemory(t *testing.T) {
 
 func TestReadFrame_Raw(t *testing.T) {
 	for _, in := range []string{"", "x", "a longer one"} {
-		got, err := readFrame(t.Context(), bufio.NewReader(bytes.NewReader(frame([]byte(in)))), true, limits{memory(1000), limit(100)})
+		got, err := readFrame(t.Context(), bufio.NewReader(bytes.NewReader(frame([]byte(in)))), true, limits{memory: memory(1000), bytes: limit(100)})
 		if err != nil || string(got.bytes) != in {
 			t.Errorf("%q: %q, %v", in, got.bytes, err)
 		}
