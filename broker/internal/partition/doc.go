@@ -11,11 +11,12 @@
 // # Offsets
 //
 // At any moment, log start <= last stable offset <= high watermark <= log end.
-// None of them ever moves back while the log is open. Without [Fsync] the high watermark is the log end, since what
-// was written is as durable as it gets; with it, it follows the syncs: the log's own,
-// or those of the journal that its [Syncer] keeps for all logs. A batch
-// above it is invisible: to reads, to waits, and to a producer that sends it
-// again, who is told its offset but must wait for the high watermark as well.
+// None of them ever moves back while the log is open. Without [Fsync] the high
+// watermark is the log end, since what was written is as durable as it gets; with
+// it, it follows the syncs: the log's own, or those of the journal that its
+// [Syncer] keeps for all logs. A batch above it is invisible: to reads, to waits,
+// and to a producer that sends it again, who is told its offset but must wait for
+// the high watermark as well.
 //
 // # Files
 //
