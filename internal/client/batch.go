@@ -32,13 +32,13 @@ type Batch struct {
 type freelist[T any] struct {
 	mu   sync.Mutex
 	free [][]T
+	room int // of all slices together
 }
 
-// The list stays small: what comes back while it is full, or is far larger
-// than an ordinary batch, is left to the collector.
+// The list stays small: what comes back while it is full is left to the collector.
 const (
-	maxFree     = 64
-	maxReusable = 1 << 16
+	maxFree = 64
+	maxRoom = 1 << 17 // records; some 12 MiB of them
 )
 
 // take returns an empty slice with room for n.
@@ -50,6 +50,7 @@ func (f *freelist[T]) take(n int) []T {
 			last := len(f.free) - 1
 			f.free[i], f.free[last] = f.free[last], nil
 			f.free = f.free[:last]
+			f.room -= cap(s)
 			return s[:0]
 		}
 	}
@@ -59,13 +60,14 @@ func (f *freelist[T]) take(n int) []T {
 // put takes back a slice to which nobody refers any more, nor to what it holds.
 // It must have been cleared, or it would keep whole fetches alive.
 func (f *freelist[T]) put(s []T) {
-	if cap(s) == 0 || cap(s) > maxReusable {
+	if cap(s) == 0 {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.free) < maxFree {
+	if len(f.free) < maxFree && f.room+cap(s) <= maxRoom {
 		f.free = append(f.free, s[:0])
+		f.room += cap(s)
 	}
 }
 
