@@ -73,6 +73,8 @@ fuzz:
 # printed.
 soak:
 	go test -tags synctests ./integration -run 'TestMetamorphic|TestChaos' -timeout 12h -v -args -soak $(SOAK)
+	LEAT_SOAK=200 go test -tags synctests ./broker -run 'TestHistory$$' -timeout 12h
+	LEAT_SOAK=50 go test -tags synctests ./integration -run TestKilled_Broker -timeout 12h -v
 	LEAT_SOAK=3 go test -tags synctests ./cmd/leat-oracle -run 'TestCases_Real|TestCases_RandomRestarts' -timeout 12h -v
 
 # The integration tests against a real Apache Kafka, which is fetched and started

@@ -14,7 +14,8 @@ type results struct {
 	metrics []string // in the order of measuring
 	brokers []string
 	values  map[[2]string][]float64 // by metric and broker
-	out     *os.File                // nil if nobody wants the lines
+	rounds  int
+	out     *os.File // nil if nobody wants the lines
 	encoder *json.Encoder
 	broken  error // the first error of out
 }
@@ -46,6 +47,7 @@ func (r *results) close() error {
 // of is how results of a broker in a round are added.
 func (r *results) of(round int, broker string) func(string, float64) {
 	return func(metric string, value float64) {
+		r.rounds = max(r.rounds, round)
 		if !slices.Contains(r.metrics, metric) {
 			r.metrics = append(r.metrics, metric)
 		}
@@ -78,11 +80,13 @@ const (
 // table writes the medians of all rounds, and how far they can be trusted.
 func (r *results) table(w io.Writer) {
 	fmt.Fprintf(w, "| | %s |\n|---|%s\n", strings.Join(r.brokers, " | "), strings.Repeat("---|", len(r.brokers)))
-	var disturbed float64
+	disturbed := nothing
 	for _, metric := range r.metrics {
 		if strings.HasSuffix(metric, ofOthers) {
 			for _, broker := range r.brokers {
-				disturbed = max(disturbed, slices.Max(append(r.values[[2]string{metric, broker}], 0)))
+				for _, v := range r.values[[2]string{metric, broker}] {
+					disturbed = max(disturbed, v, 0) // what is below 0 is lost in the noise
+				}
 			}
 		}
 		if strings.HasSuffix(metric, ofOthers) || strings.HasSuffix(metric, ofClient) {
@@ -94,18 +98,14 @@ func (r *results) table(w io.Writer) {
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "\nMedians of %d. While rates were measured, other programs had up to %.0f %% of the CPU time.\n", r.rounds(), disturbed)
+	fmt.Fprintf(w, "\nMedians of %d.", r.rounds)
+	if disturbed != nothing {
+		fmt.Fprintf(w, " While rates were measured, other programs had up to %.0f %% of the CPU time.", disturbed)
+	}
+	fmt.Fprintln(w)
 	if disturbed > 10 {
 		fmt.Fprintln(w, "That is too much: the rates and latencies say little.")
 	}
-}
-
-// rounds is how often all was measured.
-func (r *results) rounds() (n int) {
-	for _, v := range r.values {
-		n = max(n, len(v))
-	}
-	return n
 }
 
 // median is what half of the values are below; of no values it is nothing.

@@ -79,7 +79,7 @@ python() {
 java_jars() {
 	need java javac mvn
 	newer java 17 "$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')"
-	fetch java "$(cat "$here/java/pom.xml")" mvn --quiet --batch-mode --file "$here/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$cache/java"
+	fetch java "$(cat "$here/java/pom.xml")" mvn --quiet --batch-mode -Dstyle.color=never --file "$here/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$cache/java"
 }
 
 # java_checks CLASS ADDRESS runs checks in Java.

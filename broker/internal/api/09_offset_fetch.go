@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -89,37 +90,38 @@ func (s *Server) offsetsOf(ctx context.Context, req *wire.Request, r kmsg.Offset
 		return out, nil
 	}
 	img := s.Catalog.Image()
-	var topics []kmsg.OffsetFetchResponseGroupTopic
-	f, err := s.Groups.Inspect(r.Group, func(g *group.Group) {
+	f, err := s.Groups.Inspect(r.Group, func(g *group.Group) (found foundOffsets) {
 		if g != nil && version >= 9 {
 			id := ""
 			if r.MemberID != nil {
 				id = *r.MemberID
 			}
-			if out.ErrorCode = g.CheckFetch(id, r.MemberEpoch); out.ErrorCode != 0 {
-				return
+			if found.code = g.CheckFetch(id, r.MemberEpoch); found.code != 0 {
+				return found
 			}
 		}
 		if r.Topics == nil {
-			topics = allOffsets(img, g, stable)
-			return
+			found.topics = allOffsets(img, g, stable)
+			return found
 		}
 		for _, rt := range r.Topics {
-			topics = append(topics, offsetsOfTopic(img, g, rt, version >= 10, stable))
+			found.topics = append(found.topics, offsetsOfTopic(img, g, rt, version >= 10, stable))
 		}
+		return found
 	})
-	if err == nil {
-		_, err = f.Await(ctx)
+	found, code, err := awaitCoord(ctx, s, f, err)
+	if err != nil {
+		return out, err
 	}
-	switch {
-	case ctx.Err() != nil:
-		return out, context.Cause(ctx)
-	case err != nil:
-		out.ErrorCode = s.coordCode(err)
-	default:
-		out.Topics = s.onlyDescribed(req, img, topics, r.Topics == nil)
-	}
+	out.ErrorCode = cmp.Or(code, found.code)
+	out.Topics = s.onlyDescribed(req, img, found.topics, r.Topics == nil)
 	return out, nil
+}
+
+// foundOffsets is what a group knows of the offsets asked for, or why it tells none.
+type foundOffsets struct {
+	topics []kmsg.OffsetFetchResponseGroupTopic
+	code   int16
 }
 
 // onlyDescribed takes away what the client may not know of topics: all of it if

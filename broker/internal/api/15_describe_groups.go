@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/leatstream/leat/broker/internal/coord"
 	"github.com/leatstream/leat/broker/internal/group"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
@@ -48,28 +49,29 @@ func (s *Server) describeGroup(ctx context.Context, id string, version int16) (k
 		blank.ErrorCode = kerr.InvalidGroupID.Code
 		return blank, nil
 	}
-	found, known, d := false, false, kmsg.NewDescribeGroupsResponseGroup()
-	f, err := s.Groups.Inspect(id, func(g *group.Group) {
-		known = g != nil
-		if g != nil && g.Kind() == group.Classic {
-			found = true
-			g.Describe(&d)
+	f, err := s.Groups.Inspect(id, func(g *group.Group) (v coord.View[kmsg.DescribeGroupsResponseGroup]) {
+		switch {
+		case g == nil:
+		case g.Kind() != group.Classic:
+			v.Seen = coord.OtherKind
+		default:
+			v.Seen, v.What = coord.Found, kmsg.NewDescribeGroupsResponseGroup()
+			g.Describe(&v.What)
 		}
+		return v
 	})
-	if err == nil {
-		_, err = f.Await(ctx)
-	}
+	v, code, err := awaitCoord(ctx, s, f, err)
 	switch {
-	case ctx.Err() != nil:
-		return blank, context.Cause(ctx)
 	case err != nil:
-		blank.ErrorCode = s.coordCode(err)
-	case found:
-		return d, nil
+		return blank, err
+	case code != 0:
+		blank.ErrorCode = code
+	case v.Seen == coord.Found:
+		return v.What, nil
 	case version >= 6:
 		blank.ErrorCode = kerr.GroupIDNotFound.Code
 		blank.ErrorMessage = kmsg.StringPtr("Group " + id + " not found.")
-		if known {
+		if v.Seen == coord.OtherKind {
 			blank.ErrorMessage = kmsg.StringPtr("Group " + id + " is not a classic group.")
 		}
 	}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/leatstream/leat/broker/internal/coord"
 	"github.com/leatstream/leat/broker/internal/group"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
@@ -22,9 +21,7 @@ func (s *Server) consumerGroupDescribe(req *wire.Request, r *kmsg.ConsumerGroupD
 			d.Group, d.ErrorCode, d.ErrorMessage = id, code, why
 			return d
 		},
-		fill: func(id string, d *described, topics *[]string) (*coord.Future[coord.Seen], error) {
-			return s.Groups.DescribeConsumer(id, d, topics)
-		},
+		ask:    s.Groups.DescribeConsumer,
 		hidden: "The group has described topic(s) that the client is not authorized to describe.",
 		allow:  func(d *described, operations int32) { d.AuthorizedOperations = operations },
 	}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/leatstream/leat/broker/internal/coord"
 	"github.com/leatstream/leat/broker/internal/group"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
@@ -25,9 +24,7 @@ func (s *Server) shareGroupDescribe(req *wire.Request, r *kmsg.ShareGroupDescrib
 			}
 			return d
 		},
-		fill: func(id string, d *described, topics *[]string) (*coord.Future[coord.Seen], error) {
-			return s.Groups.DescribeShare(id, d, topics)
-		},
+		ask:    s.Groups.DescribeShare,
 		hidden: "The described group uses topics that the client is not authorized to describe.",
 		allow:  func(d *described, operations int32) { d.AuthorizedOperations = operations },
 	}

@@ -47,15 +47,15 @@ func (s *Server) makeInternalTopics(ctx context.Context, req *wire.Request, grou
 	if at < 0 {
 		return nil
 	}
-	var missing []streams.NewTopic
-	f, err := s.Groups.MissingTopics(group, &missing)
-	if _, code, err := awaitCoord(ctx, s, f, err); code != 0 || err != nil {
+	f, err := s.Groups.MissingTopics(group)
+	missing, code, err := awaitCoord(ctx, s, f, err)
+	if code != 0 || err != nil {
 		return err // if it is the coordinator's, the next heartbeat tries again
 	}
 	var topics []catalog.NewTopic
 	var denied, why []string
 	anywhere := s.sees(req, toCreate, theCluster, acl.ClusterName)
-	for _, m := range missing {
+	for _, m := range missing.What {
 		if !anywhere && !s.mayTopic(req, toCreate, m.Name) {
 			denied = append(denied, m.Name)
 			continue

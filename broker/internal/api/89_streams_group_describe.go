@@ -5,7 +5,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/leatstream/leat/broker/internal/coord"
 	"github.com/leatstream/leat/broker/internal/group"
 	"github.com/leatstream/leat/broker/internal/wire"
 )
@@ -20,9 +19,7 @@ func (s *Server) streamsGroupDescribe(req *wire.Request, r *kmsg.StreamsGroupDes
 			d.Group, d.ErrorCode, d.ErrorMessage = id, code, why
 			return d
 		},
-		fill: func(id string, d *described, topics *[]string) (*coord.Future[coord.Seen], error) {
-			return s.Groups.DescribeStreams(id, d, topics)
-		},
+		ask:    s.Groups.DescribeStreams,
 		hidden: "The described group uses topics that the client is not authorized to describe.",
 		allow:  func(d *described, operations int32) { d.AuthorizedOperations = operations },
 	}

@@ -16,12 +16,11 @@ import (
 // has a D.
 type description[D any] struct {
 	kind group.Kind
-	// head makes a description that tells only of an error, or that there is none.
+	// head makes a description that tells only of an error.
 	head func(id string, code int16, why *string) D
-	// fill fills one. topics gets those that it tells of: who may not know of one of
-	// them may not know that the group has to do with it.
-	fill func(id string, d *D, topics *[]string) (*coord.Future[coord.Seen], error)
-	// hidden is what is told to who may not.
+	ask  func(id string) (*coord.Future[coord.View[coord.Description[D]]], error)
+	// hidden is what is told to who may not know of a topic that is mentioned, and so
+	// not that the group has to do with it.
 	hidden string
 	allow  func(d *D, operations int32)
 }
@@ -52,21 +51,19 @@ func (how description[D]) one(ctx context.Context, s *Server, req *wire.Request,
 	case id == "":
 		return fail(kerr.InvalidGroupID.Code, nil)
 	}
-	d = how.head(id, 0, nil)
-	var topics []string
-	f, err := how.fill(id, &d, &topics)
-	seen, code, err := awaitCoord(ctx, s, f, err)
+	f, err := how.ask(id)
+	v, code, err := awaitCoord(ctx, s, f, err)
 	switch {
 	case err != nil:
 		return d, 0, err
 	case code != 0:
 		return fail(code, nil)
-	case seen == coord.OtherKind:
+	case v.Seen == coord.OtherKind:
 		return fail(kerr.GroupIDNotFound.Code, kmsg.StringPtr("Group "+id+" is not a "+how.kind.String()+" group."))
-	case seen == coord.NoGroup:
+	case v.Seen == coord.NoGroup:
 		return fail(kerr.GroupIDNotFound.Code, kmsg.StringPtr("Group "+id+" not found."))
-	case slices.ContainsFunc(topics, func(name string) bool { return !s.sees(req, toDescribe, aTopic, name) }):
+	case slices.ContainsFunc(v.What.Topics, func(name string) bool { return !s.sees(req, toDescribe, aTopic, name) }):
 		return fail(topicDenied, &how.hidden)
 	}
-	return d, 0, nil
+	return v.What.Group, 0, nil
 }

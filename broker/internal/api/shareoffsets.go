@@ -16,11 +16,9 @@ import (
 // sharedBy is the partitions of which a share group has a state; nil if there is
 // no such group. The error is ctx's.
 func (s *Server) sharedBy(ctx context.Context, group string) (shared assignor.Assignment, code int16, err error) {
-	f, err := s.Groups.Shared(group, &shared)
-	if _, code, err = awaitCoord(ctx, s, f, err); code != 0 || err != nil {
-		return nil, code, err
-	}
-	return shared, 0, nil
+	f, err := s.Groups.Shared(group)
+	v, code, err := awaitCoord(ctx, s, f, err)
+	return v.What, code, err
 }
 
 // reshape changes the partitions of which a share group has a state: 0, or why

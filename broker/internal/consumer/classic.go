@@ -47,6 +47,8 @@ func (s *step) join(r *kmsg.JoinGroupRequest, resp *kmsg.JoinGroupResponse, from
 	case r.ProtocolType != protocolType || !g.speaks(r):
 		return group.Refuse(kerr.InconsistentGroupProtocol, "The member's protocols are not supported.")
 	}
+	// A client that gets no answer would else come as one more member each time, so
+	// it is given its id before it is one (KIP-394). A static member has a name.
 	if r.MemberID == "" {
 		resp.MemberID = s.Env.NewID()
 		if r.InstanceID == nil && r.Version >= 4 {
@@ -66,7 +68,7 @@ func (s *step) join(r *kmsg.JoinGroupRequest, resp *kmsg.JoinGroupResponse, from
 	m.topics = slices.Compact(slices.Sorted(slices.Values(sub.Topics)))
 	m.rebalance = time.Duration(r.RebalanceTimeoutMillis) * time.Millisecond
 	m.classic = classicOf(time.Duration(r.SessionTimeoutMillis)*time.Millisecond, r.Protocols)
-	if r.Version < 1 {
+	if r.Version < 1 { // there was one time-out for both
 		m.rebalance = m.classic.session
 	}
 	c := membership.Unchanged
@@ -104,7 +106,7 @@ func (s *step) findClassic(r *kmsg.JoinGroupRequest, id string) (*member, error)
 }
 
 // speaks says whether the member has a protocol that all who speak the classic
-// protocol have.
+// protocol have: if those of the other protocol leave, they have to agree on one.
 func (g *Group) speaks(r *kmsg.JoinGroupRequest) bool {
 	return slices.ContainsFunc(r.Protocols, func(p kmsg.JoinGroupRequestProtocol) bool {
 		for _, m := range g.Member {
@@ -171,7 +173,7 @@ func (g *Group) Sync(env group.Env, call group.Call, r *kmsg.SyncGroupRequest) g
 	case code != 0:
 	case r.Version >= 5 && (r.ProtocolType == nil || *r.ProtocolType != protocolType || r.Protocol == nil || !m.classic.has(*r.Protocol)):
 		code = kerr.InconsistentGroupProtocol.Code
-	case m.Epoch < g.TargetAt && m.Phase != membership.Revoking:
+	case m.Epoch < g.TargetAt && m.Phase != membership.Revoking: // it was overtaken
 		code = kerr.RebalanceInProgress.Code
 	default:
 		ss := g.Sessions.Of(m.id)
@@ -186,6 +188,7 @@ func (g *Group) Sync(env group.Env, call group.Call, r *kmsg.SyncGroupRequest) g
 
 // encoded is what the member has, as members of classic groups read it.
 func (m *member) encoded(topics group.Topics) []byte {
+	// In the version of the member's own subscription: older clients can't read newer.
 	var sub kmsg.ConsumerMemberMetadata
 	a := kmsg.NewConsumerMemberAssignment()
 	if sub.ReadFrom(m.classic.protocols[0].metadata) == nil {
@@ -209,6 +212,7 @@ func (g *Group) Beat(env group.Env, call group.Call, r *kmsg.HeartbeatRequest) g
 		ss.Expires = env.Now.Add(m.classic.session)
 		if g.shouldJoin(env, m) {
 			code = kerr.RebalanceInProgress.Code
+			// From the first time it was told; heartbeats go on while it doesn't join.
 			if ss.RevokeBy.IsZero() {
 				ss.RevokeBy = env.Now.Add(m.rebalance)
 			}
@@ -220,7 +224,10 @@ func (g *Group) Beat(env group.Env, call group.Call, r *kmsg.HeartbeatRequest) g
 }
 
 // shouldJoin says whether something waits for the member, or the group for it: a
-// new target, partitions that it has to give back, or that have become free.
+// new target, partitions that it has to give back, or that have become free. A
+// target that is due counts, too: it is computed by who joins next, and there may be
+// nobody left but members that speak the classic protocol. (Kafka waits for a
+// heartbeat of the other kind, which then never comes.)
 func (g *Group) shouldJoin(env group.Env, m *member) bool {
 	switch {
 	case m.Epoch < g.TargetAt, m.Phase == membership.Revoking, g.Epoch > g.TargetAt && g.begin(env).due():
@@ -228,6 +235,7 @@ func (g *Group) shouldJoin(env group.Env, m *member) bool {
 	case m.Phase != membership.Releasing:
 		return false
 	}
+	// It would come in vain while one of its partitions isn't free.
 	for id, ps := range g.Target[m.id] {
 		for _, p := range ps {
 			if !m.assigned.has(id, p) && g.owners[partition{id, p}] != "" {
@@ -357,6 +365,8 @@ func upgraded(env group.Env, g *group.Group, cm group.ClassicMember) (*member, e
 func (s *step) downgrade(gone []string) bool {
 	left := s.All()
 	spoke := slices.ContainsFunc(gone, func(id string) bool { m := s.g.Member[id]; return m != nil && m.classic == nil })
+	// Only a member that leaves, and was the last of its kind, changes what the group
+	// is: one of classic members that is so by its history stays.
 	if !s.Env.Migration.Downgrade || len(left) == 0 || !spoke {
 		return false
 	}
@@ -365,7 +375,7 @@ func (s *step) downgrade(gone []string) bool {
 		if m.classic == nil {
 			return false
 		}
-		if i > 0 {
+		if i > 0 { // the first one's order of preference decides
 			continue
 		}
 		for _, p := range m.classic.protocols {

@@ -21,13 +21,15 @@ func (g *Group) CheckCommit(env group.Env, by group.Committer, ps []group.Commit
 			return kerr.IllegalGeneration.Code
 		}
 		return 0
-	case !by.KnowsEpochs && !by.InTxn:
+	case !by.KnowsEpochs && !by.InTxn: // it could not make sense of the answer
 		return kerr.UnsupportedVersion.Code
 	case by.Generation == m.Epoch:
 		return 0
 	case by.Generation < 0 || by.Generation > m.Epoch:
 		return by.Stale()
 	}
+	// The member is behind, as members are that commit while they give partitions
+	// back. Nobody else has had them since, or it wouldn't have them.
 	for _, p := range ps {
 		t, ok := env.Topics.Topic(p.Topic)
 		epoch, has := m.assigned[t.ID][p.Partition.Partition]

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -97,8 +98,10 @@ func TestHeartbeat_Assignor(t *testing.T) {
 		c.obey(c.send(r))
 	}
 	w.settle(a, b)
-	var d kmsg.ConsumerGroupDescribeResponseGroup
-	w.G.Describe(w.Topics, &d)
+	d, mentioned := w.G.Describe(w.Topics)
+	if !slices.Contains(mentioned, "t0") {
+		t.Errorf("it mentions %v", mentioned)
+	}
 	if d.AssignorName != "range" || d.State != "Stable" || len(d.Members) != 2 || d.Members[0].MemberType != 1 {
 		t.Errorf("group: %+v", d)
 	}

@@ -9,9 +9,10 @@ import (
 	"github.com/leatstream/leat/broker/internal/group"
 )
 
-// Describe fills what ConsumerGroupDescribe tells of the group, and returns the
-// topics that this mentions.
-func (g *Group) Describe(topics group.Topics, d *kmsg.ConsumerGroupDescribeResponseGroup) (mentioned []string) {
+// Describe is what ConsumerGroupDescribe tells of the group, and the topics that this
+// mentions.
+func (g *Group) Describe(topics group.Topics) (d kmsg.ConsumerGroupDescribeResponseGroup, mentioned []string) {
+	d = kmsg.NewConsumerGroupDescribeResponseGroup()
 	d.Group, d.State, d.Epoch, d.AssignmentEpoch = g.ID, g.State(), g.Epoch, g.TargetAt
 	var members []*member
 	for _, id := range g.MemberIDs() {
@@ -24,7 +25,7 @@ func (g *Group) Describe(topics group.Topics, d *kmsg.ConsumerGroupDescribeRespo
 		dm.ClientID, dm.ClientHost = m.client.ID, m.client.Host
 		dm.SubscribedTopics = slices.Clone(m.topics)
 		dm.SubscribedTopicRegex = &m.regex
-		dm.MemberType = 1
+		dm.MemberType = 1 // of the consumer protocol
 		if m.classic != nil {
 			dm.MemberType = 0
 		}
@@ -36,7 +37,7 @@ func (g *Group) Describe(topics group.Topics, d *kmsg.ConsumerGroupDescribeRespo
 			mentioned = append(mentioned, t.Topic)
 		}
 	}
-	return mentioned
+	return d, mentioned
 }
 
 // described is an assignment with the names of topics. Topics that have been

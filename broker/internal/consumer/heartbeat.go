@@ -55,6 +55,8 @@ func (s *step) heartbeat(h *Heartbeat, resp *kmsg.ConsumerGroupHeartbeatResponse
 	if err != nil {
 		return err
 	}
+	// before is what the group knows, m what it will: what is told is stored even if
+	// nothing else comes of the heartbeat.
 	before := m
 	m = m.clone()
 	h.update(m)
@@ -74,7 +76,9 @@ func (s *step) heartbeat(h *Heartbeat, resp *kmsg.ConsumerGroupHeartbeatResponse
 	return nil
 }
 
-// check refuses requests that contradict themselves.
+// check refuses requests that contradict themselves. The texts are Kafka's, which
+// users search for. Since v1 members make their ids themselves, so that one whose
+// first answer got lost comes back as the same.
 func (h *Heartbeat) check() error {
 	empty := func(v *string) bool { return v != nil && *v == "" }
 	invalid := func(why string) error { return group.Refuse(kerr.InvalidRequest, why) }
@@ -115,6 +119,8 @@ func (s *step) find(h *Heartbeat) (*member, error) {
 		id = s.Env.NewID()
 	}
 	known := g.Member[id]
+	// Before anything else, as in Kafka: even a static member that comes back under
+	// another id is one too many in a full group.
 	if known == nil && len(g.Member) >= s.Env.MaxMembers {
 		return nil, membership.Full(h.Kind(), s.Env.MaxMembers)
 	}
@@ -145,6 +151,9 @@ func (s *step) findStatic(id string, h *Heartbeat) (*member, error) {
 		if old.id == id && old.Epoch != membership.LeftForNow {
 			return old, nil
 		}
+		// Two processes with one instance id: the one that is there stays, and the other
+		// learns of the mistake. Members of the classic protocol never say that they
+		// leave for now, so those are replaced.
 		if old.classic == nil && old.Epoch != membership.LeftForNow {
 			return nil, group.Refuse(kerr.UnreleasedInstanceID, fmt.Sprintf("Static member %s with instance id %s cannot join the group because the instance id is owned by %s member.", id, instance, old.id))
 		}
@@ -160,6 +169,8 @@ func (s *step) findStatic(id string, h *Heartbeat) (*member, error) {
 // replace gives a static member's place to one with another id.
 func (s *step) replace(old *member, id string) *member {
 	m := old.clone()
+	// It begins anew with what the old one had: nobody has to give anything back, and
+	// the target, which is of the instance, stays.
 	m.id, m.Progress = id, membership.Progress{}
 	if old.id != id {
 		s.Remove(old.id)
@@ -255,6 +266,7 @@ func (s *step) keepAlive(m *member) {
 func (h *Heartbeat) answer(s *step, resp *kmsg.ConsumerGroupHeartbeatResponse, before, m *member) {
 	resp.MemberID, resp.MemberEpoch = &m.id, m.Epoch
 	resp.HeartbeatIntervalMillis = int32(s.Env.Settings.Consumer.HeartbeatInterval.Milliseconds())
+	// A full request is how a client says that it doesn't know where it is.
 	full := h.RebalanceTimeoutMillis != -1 && (h.SubscribedTopicNames != nil || h.SubscribedTopicRegex != nil) && h.Topics != nil
 	if !h.Joins() && !full && m.assigned.samePartitions(before.assigned) {
 		return
@@ -289,6 +301,8 @@ func (s *step) leave(h *Heartbeat, resp *kmsg.ConsumerGroupHeartbeatResponse) er
 		s.fence(m.id)
 		return nil
 	}
+	// It has closed all: what it was to give back is free. What it should have stays
+	// its own until its session ends, so that a restart moves nothing (KIP-345).
 	c := m.clone()
 	c.Epoch, c.pending = membership.LeftForNow, nil
 	s.give(c)

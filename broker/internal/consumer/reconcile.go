@@ -33,7 +33,8 @@ func reconcile(m *member, g goal) *member {
 	return m
 }
 
-// holds says whether the member still has, or may have, something of o.
+// holds says whether the member still has, or may have, something of o. Who says
+// nothing may still be working on it.
 func (g goal) holds(o owned) bool {
 	if g.reported == nil {
 		return true
@@ -63,6 +64,7 @@ func (g goal) next(m *member) *member {
 	}
 	c := m.clone()
 	if len(back) > 0 && g.holds(back) {
+		// Its epoch stays: it isn't at the target before it has said that it is done.
 		c.Phase, c.assigned, c.pending = membership.Revoking, kept, back
 		c.Advance(m.Epoch)
 		return c
@@ -71,7 +73,7 @@ func (g goal) next(m *member) *member {
 	for id, ps := range g.target {
 		for _, p := range ps {
 			switch {
-			case kept.has(id, p) || !g.wants(id, p):
+			case kept.has(id, p) || !g.wants(id, p): // or it unsubscribed since the target
 			case g.taken(id, p) && !m.pending.has(id, p) && !m.assigned.has(id, p):
 				c.Phase = membership.Releasing
 			default:
@@ -93,6 +95,8 @@ func (g goal) shrink(m *member) *member {
 	for id, ps := range m.pending {
 		back[id] = ps
 	}
+	// A target may be a while in coming (the interval between assignments); meanwhile
+	// nobody would read what the member has stopped to.
 	shrunk := false
 	for id, ps := range m.assigned {
 		if g.subscribed[id] {

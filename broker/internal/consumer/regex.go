@@ -11,7 +11,8 @@ import (
 	"github.com/leatstream/leat/broker/internal/group"
 )
 
-// compile reads a regular expression, which has to match a name from end to end.
+// compile reads a regular expression, which has to match a name from end to end. The
+// syntax is RE2's in Kafka as here; neither takes more time than the name is long.
 func compile(pattern string) (*regexp.Regexp, error) {
 	re, err := regexp.Compile(`^(?:` + pattern + `)$`)
 	if err != nil {
@@ -43,7 +44,7 @@ func (s *step) resolve(m *member, visible func(string) bool) error {
 		}
 		re, err := compile(pattern)
 		if err != nil {
-			if known {
+			if known { // it was stored by another version, say: it stands for what it did
 				continue
 			}
 			return err
@@ -72,6 +73,7 @@ func (s *step) resolved(pattern string) regex {
 
 // dropRegexes forgets the expressions that nobody uses any more.
 func (s *step) dropRegexes() {
+	// Who goes on with a heartbeat still uses what it used.
 	if len(s.g.regexes) == 0 || s.Untouched() {
 		return
 	}

@@ -85,10 +85,11 @@ func (w *world) commit(id string, p int32, offset int64) Committed {
 
 func (w *world) offset(id string, p int32) (o group.Offset, ok bool) {
 	w.t.Helper()
-	f, err := w.groups.Inspect(id, func(g *group.Group) {
+	f, err := w.groups.Inspect(id, func(g *group.Group) struct{} {
 		if g != nil {
 			o, ok = g.Offset(group.Partition{Topic: "t", Partition: p})
 		}
+		return struct{}{}
 	})
 	await(w.t, f, err)
 	return o, ok
@@ -156,10 +157,9 @@ func TestSessionEndsByItself(t *testing.T) {
 			f, err := w.groups.Join(r, group.Client{ID: "c"})
 			r.MemberID = await(t, f, err).(*kmsg.JoinGroupResponse).MemberID
 		}
-		state := func() (s group.State) {
-			f, err := w.groups.Inspect("g", func(g *group.Group) { s = g.State() })
-			await(t, f, err)
-			return s
+		state := func() group.State {
+			f, err := w.groups.Inspect("g", (*group.Group).State)
+			return await(t, f, err)
 		}
 		if s := state(); s != group.CompletingRebalance {
 			t.Fatalf("state %s", s)

@@ -43,33 +43,45 @@ func (c *Groups) ShareHeartbeat(h *sharegroup.Heartbeat) (*Answer, error) {
 	return heartbeat(c, h, (*sharegroup.Group).Heartbeat)
 }
 
-// DescribeConsumer fills what ConsumerGroupDescribe tells of a group, and topics
-// with those that this mentions.
-func (c *Groups) DescribeConsumer(id string, d *kmsg.ConsumerGroupDescribeResponseGroup, topics *[]string) (*Future[Seen], error) {
-	return look(c, id, func(g *consumer.Group) { *topics = g.Describe(c.Topics(), d) })
+// Description is what a describing API tells of a group, and the topics that are
+// mentioned in it.
+type Description[D any] struct {
+	Group  D
+	Topics []string
 }
 
-// DescribeStreams fills what StreamsGroupDescribe tells of a group, and topics with
-// those that this mentions.
-func (c *Groups) DescribeStreams(id string, d *kmsg.StreamsGroupDescribeResponseGroup, topics *[]string) (*Future[Seen], error) {
-	return look(c, id, func(g *streams.Group) { *topics = g.Describe(d) })
+// DescribeConsumer answers with what ConsumerGroupDescribe tells of a group.
+func (c *Groups) DescribeConsumer(id string) (*Future[View[Description[kmsg.ConsumerGroupDescribeResponseGroup]]], error) {
+	return look(c, id, func(g *consumer.Group) (d Description[kmsg.ConsumerGroupDescribeResponseGroup]) {
+		d.Group, d.Topics = g.Describe(c.Topics())
+		return d
+	})
 }
 
-// DescribeShare fills what ShareGroupDescribe tells of a group, and topics with
-// those that this mentions.
-func (c *Groups) DescribeShare(id string, d *kmsg.ShareGroupDescribeResponseGroup, topics *[]string) (*Future[Seen], error) {
-	return look(c, id, func(g *sharegroup.Group) { *topics = g.Describe(c.Topics(), d) })
+// DescribeStreams answers with what StreamsGroupDescribe tells of a group.
+func (c *Groups) DescribeStreams(id string) (*Future[View[Description[kmsg.StreamsGroupDescribeResponseGroup]]], error) {
+	return look(c, id, func(g *streams.Group) (d Description[kmsg.StreamsGroupDescribeResponseGroup]) {
+		d.Group, d.Topics = g.Describe()
+		return d
+	})
 }
 
-// MissingTopics lists into missing the internal topics that a streams group waits
-// for.
-func (c *Groups) MissingTopics(id string, missing *[]streams.NewTopic) (*Future[Seen], error) {
-	return look(c, id, func(g *streams.Group) { *missing = g.Missing(c.Topics()) })
+// DescribeShare answers with what ShareGroupDescribe tells of a group.
+func (c *Groups) DescribeShare(id string) (*Future[View[Description[kmsg.ShareGroupDescribeResponseGroup]]], error) {
+	return look(c, id, func(g *sharegroup.Group) (d Description[kmsg.ShareGroupDescribeResponseGroup]) {
+		d.Group, d.Topics = g.Describe(c.Topics())
+		return d
+	})
 }
 
-// Shared copies into shared the partitions of which a share group has a state.
-func (c *Groups) Shared(id string, shared *assignor.Assignment) (*Future[Seen], error) {
-	return look(c, id, func(g *sharegroup.Group) { *shared = maps.Clone(g.Shared()) })
+// MissingTopics answers with the internal topics that a streams group waits for.
+func (c *Groups) MissingTopics(id string) (*Future[View[[]streams.NewTopic]], error) {
+	return look(c, id, func(g *streams.Group) []streams.NewTopic { return g.Missing(c.Topics()) })
+}
+
+// Shared answers with the partitions of which a share group has a state.
+func (c *Groups) Shared(id string) (*Future[View[assignor.Assignment]], error) {
+	return look(c, id, func(g *sharegroup.Group) assignor.Assignment { return maps.Clone(g.Shared()) })
 }
 
 // Absent says what happens to a group that isn't there.

@@ -20,7 +20,7 @@ type kindTest struct {
 	kind group.Kind
 	beat func(g *Groups, id string, epoch int32) (*Answer, error)
 	code func(kmsg.Response) int16
-	look func(g *Groups, id string) (*Future[Seen], error)
+	look func(t *testing.T, g *Groups, id string) Seen
 }
 
 func kindTests() []kindTest {
@@ -35,8 +35,9 @@ func kindTests() []kindTest {
 			return g.ConsumerHeartbeat(&consumer.Heartbeat{ConsumerGroupHeartbeatRequest: r, Visible: func(string) bool { return true }})
 		},
 		func(r kmsg.Response) int16 { return r.(*kmsg.ConsumerGroupHeartbeatResponse).ErrorCode },
-		func(g *Groups, id string) (*Future[Seen], error) {
-			return g.DescribeConsumer(id, new(kmsg.ConsumerGroupDescribeResponseGroup), new([]string))
+		func(t *testing.T, g *Groups, id string) Seen {
+			f, err := g.DescribeConsumer(id)
+			return await(t, f, err).Seen
 		},
 	}, {
 		group.Streams,
@@ -52,8 +53,9 @@ func kindTests() []kindTest {
 			return g.StreamsHeartbeat(&streams.Heartbeat{StreamsGroupHeartbeatRequest: r})
 		},
 		func(r kmsg.Response) int16 { return r.(*kmsg.StreamsGroupHeartbeatResponse).ErrorCode },
-		func(g *Groups, id string) (*Future[Seen], error) {
-			return g.DescribeStreams(id, new(kmsg.StreamsGroupDescribeResponseGroup), new([]string))
+		func(t *testing.T, g *Groups, id string) Seen {
+			f, err := g.DescribeStreams(id)
+			return await(t, f, err).Seen
 		},
 	}, {
 		group.Share,
@@ -66,8 +68,9 @@ func kindTests() []kindTest {
 			return g.ShareHeartbeat(&sharegroup.Heartbeat{ShareGroupHeartbeatRequest: r})
 		},
 		func(r kmsg.Response) int16 { return r.(*kmsg.ShareGroupHeartbeatResponse).ErrorCode },
-		func(g *Groups, id string) (*Future[Seen], error) {
-			return g.DescribeShare(id, new(kmsg.ShareGroupDescribeResponseGroup), new([]string))
+		func(t *testing.T, g *Groups, id string) Seen {
+			f, err := g.DescribeShare(id)
+			return await(t, f, err).Seen
 		},
 	}}
 }
@@ -102,8 +105,7 @@ func TestKinds(t *testing.T) {
 		}
 		seen := func(id string, want Seen) {
 			t.Helper()
-			f, err := k.look(w.groups, id)
-			if got := await(t, f, err); got != want {
+			if got := k.look(t, w.groups, id); got != want {
 				t.Errorf("%s: a look at %s: %v, want %v", k.kind, id, got, want)
 			}
 		}

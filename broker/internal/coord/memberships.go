@@ -72,24 +72,24 @@ const (
 	Found
 )
 
-// look lets f look at the members of a group. f must neither change nor keep them;
-// it has run when the future is done.
-func look[G group.Membership](c *Groups, id string, f func(G)) (*Future[Seen], error) {
-	s, err := c.of(id)
-	if err != nil {
-		return nil, err
-	}
-	return run(s, func(out *Future[Seen]) {
-		seen := NoGroup
-		if g := s.groups[id]; g != nil {
-			seen = OtherKind
-			if m, ok := g.Membership().(G); ok {
-				seen = Found
-				f(m)
-			}
+// View is a look at a group, and what it has shown if the group was found.
+type View[T any] struct {
+	Seen Seen
+	What T
+}
+
+// look answers with what f makes of the members of a group, as Inspect does.
+func look[G group.Membership, T any](c *Groups, id string, f func(G) T) (*Future[View[T]], error) {
+	return c.Inspect(id, func(g *group.Group) (v View[T]) {
+		if g == nil {
+			return v
 		}
-		out.resolve(&s.journal, seen)
-	}), nil
+		m, ok := g.Membership().(G)
+		if v.Seen = OtherKind; ok {
+			v = View[T]{Found, f(m)}
+		}
+		return v
+	})
 }
 
 // env is what a step of a group of the kind may look at.

@@ -131,17 +131,15 @@ func (s *shard) commit(now time.Time, id string, by group.Committer, commits []g
 // Done is the answer to a step that has none.
 type Done = Future[struct{}]
 
-// Inspect calls f with a group, nil if there is none. f must neither change
-// nor keep it.
-func (c *Groups) Inspect(id string, f func(*group.Group)) (*Done, error) {
+// Inspect answers with what f makes of a group, nil if there is none. f must
+// neither change nor keep it, nor write elsewhere than into its result: who asked
+// may be gone by then.
+func (c *Groups) Inspect[T any](id string, f func(*group.Group) T) (*Future[T], error) {
 	s, err := c.of(id)
 	if err != nil {
 		return nil, err
 	}
-	return run(s, func(out *Done) {
-		f(s.groups[id])
-		out.resolve(&s.journal, struct{}{})
-	}), nil
+	return run(s, func(out *Future[T]) { out.resolve(&s.journal, f(s.groups[id])) }), nil
 }
 
 // Each calls f with every group, one after the other within each of the

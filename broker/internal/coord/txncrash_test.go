@@ -260,10 +260,10 @@ func (w *crashWorld) check(t *testing.T, what string) {
 			last = number
 		}
 	}
-	got := int64(-1)
-	f, err := w.groups.Inspect("g", func(g *group.Group) {
+	f, err := w.groups.Inspect("g", func(g *group.Group) int64 {
+		got := int64(-1)
 		if g == nil {
-			return
+			return got
 		}
 		if o, ok := g.Offset(group.Partition{Topic: "t"}); ok {
 			got = o.Offset
@@ -271,9 +271,9 @@ func (w *crashWorld) check(t *testing.T, what string) {
 		if g.Unstable(group.Partition{Topic: "t"}) {
 			t.Errorf("%s: the offset may still change", what)
 		}
+		return got
 	})
-	await(t, f, err)
-	if got != last {
+	if got := await(t, f, err); got != last {
 		t.Fatalf("%s: offset %d, but the last transaction is %d", what, got, last)
 	}
 }

@@ -122,18 +122,16 @@ func (w *txnWorld) end(id string, p txn.Producer, o batch.Outcome) txn.Step {
 
 // offsets tells of a group's offset: what is committed, and whether that may
 // change.
-func (w *txnWorld) offsets(id string) (s string) {
+func (w *txnWorld) offsets(id string) string {
 	w.t.Helper()
-	f, err := w.groups.Inspect(id, func(g *group.Group) {
+	f, err := w.groups.Inspect(id, func(g *group.Group) string {
 		if g == nil {
-			s = "none"
-			return
+			return "none"
 		}
 		o, ok := g.Offset(group.Partition{Topic: "t"})
-		s = fmt.Sprint(o.Offset, " ", ok, ", unstable ", g.Unstable(group.Partition{Topic: "t"}))
+		return fmt.Sprint(o.Offset, " ", ok, ", unstable ", g.Unstable(group.Partition{Topic: "t"}))
 	})
-	await(w.t, f, err)
-	return s
+	return await(w.t, f, err)
 }
 
 // The offsets of a transaction count when it is committed, over restarts too.

@@ -166,7 +166,7 @@ func (in *inspector) segment(base int64, name string, s segment.Inspection) (cut
 				severity = Repairable // what a crash leaves of a write that nobody was told of
 			}
 			in.find(severity, name, f.Position, f.Offset, problem,
-				fmt.Sprintf("the next start cuts the log off there: %d bytes of this segment, and all segments after it, go", s.Size-f.Position))
+				fmt.Sprintf("the next start cuts the log off there, or refuses to open it: %d bytes of this segment, and all segments after it, go", s.Size-f.Position))
 			return true
 		default:
 			in.find(Damage, name, f.Position, f.Offset, f.Err.Error(),

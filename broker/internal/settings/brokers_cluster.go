@@ -2,7 +2,9 @@ package settings
 
 import "github.com/twmb/franz-go/pkg/kmsg"
 
-// brokersCluster are the settings of what a cluster has and one node in one process does not, and what is left.
+// brokersCluster are the settings of what a cluster has and one node in one process
+// does not, and what is left. Most have no effect: they are known so that a
+// server.properties can be carried over, and tools that read them find them.
 var brokersCluster = []Def{
 	{Name: "alter.log.dirs.replication.quota.window.num", Type: kmsg.ConfigTypeInt, Default: "11", Min: 1, Effect: Meaningless},
 	{Name: "alter.log.dirs.replication.quota.window.size.seconds", Type: kmsg.ConfigTypeInt, Default: "1", Min: 1, Effect: Meaningless},

@@ -22,7 +22,8 @@ type Given struct {
 }
 
 // Check checks settings that were given by name. The error tells of each that
-// can't be, and why.
+// can't be, and why: who carries over a server.properties mends all at once, and not
+// one with each start.
 func Check(given map[string]string) (Given, error) {
 	g := Given{Values: map[string]string{}, Listener: map[string]string{}}
 	var errs []error
@@ -40,7 +41,7 @@ func (g *Given) add(name, value string) error {
 	}
 	d, ok := Find(Brokers, name)
 	switch {
-	case !ok && isLegacy(name):
+	case !ok && isLegacy(name): // files live long; Kafka itself only warns of these
 		g.Idle = append(g.Idle, name)
 		return nil
 	case !ok:
@@ -52,6 +53,8 @@ func (g *Given) add(name, value string) error {
 	if why := d.Check(value); why != "" {
 		return fmt.Errorf("setting %s is %q: %s", name, shown(d, value), why)
 	}
+	// To go on without what somebody asked for in words could cost them their data,
+	// or let in whom they meant to keep out. The default is no wish.
 	switch {
 	case d.Effect == Unserved && !d.isDefault(value):
 		return fmt.Errorf("setting %s is %q, and isn't served: %s; take it out", name, shown(d, value), d.Note)
@@ -62,6 +65,7 @@ func (g *Given) add(name, value string) error {
 	return nil
 }
 
+// shown is a value as errors and logs may have it.
 func shown(d Def, value string) string {
 	if d.Secret() {
 		return "[hidden]"
@@ -74,13 +78,14 @@ func (d Def) isDefault(value string) bool {
 	if d.Type != kmsg.ConfigTypeList {
 		return strings.EqualFold(strings.TrimSpace(value), d.Default)
 	}
-	have, want := SplitList(value), SplitList(d.Default)
+	have, want := SplitList(value), SplitList(d.Default) // their order means nothing
 	slices.Sort(have)
 	slices.Sort(want)
 	return slices.Equal(have, want)
 }
 
-// perListener are the settings that can be given for one listener.
+// perListener are the settings that can be given for one listener: those that say
+// who may come in by it, and how it shows who it is.
 var perListener = []string{
 	"ssl.client.auth", "ssl.keystore.location", "ssl.keystore.type", "ssl.principal.mapping.rules",
 	"ssl.truststore.location", "ssl.truststore.type", "sasl.enabled.mechanisms",
@@ -109,6 +114,7 @@ func (g *Given) addListener(name, value string) error {
 		}
 		return fmt.Errorf("setting %s isn't served for a listener of its own; set %s for all", name, rest)
 	}
+	// What is no setting may be one of a mechanism: plain.sasl.jaas.config.
 	mechanism, rest, _ := strings.Cut(rest, ".")
 	switch {
 	case mechanism == "plain" && rest == "sasl.jaas.config":
@@ -140,7 +146,7 @@ func unknown(name string) error {
 }
 
 // Nearest is the name of the broker's setting that is most like name; "" if none
-// is much like it.
+// is much like it: a suggestion that makes no sense is worse than none.
 func Nearest(name string) string {
 	best, at := "", max(2, len(name)/4)+1
 	for _, d := range Brokers {

@@ -9,7 +9,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Groups are the configs of groups.
+// Groups are the configs of groups (KIP-848, KIP-932, KIP-1071), which an admin sets
+// for one group at a time, and which hold from the next heartbeat on. Times are in
+// milliseconds.
 var Groups = []Def{
 	groupDef("consumer.assignment.interval.ms", 0),
 	groupDef("consumer.heartbeat.interval.ms", 1),
@@ -30,7 +32,8 @@ var Groups = []Def{
 	groupDef("streams.session.timeout.ms", 1),
 }
 
-// groupDef is a number whose default is the broker's setting group.NAME.
+// groupDef is a number whose default is the broker's setting group.NAME. It is at
+// least lo; the broker's bounds, which may change, are checked beside that.
 func groupDef(name string, lo float64) Def {
 	return Def{Name: name, Type: kmsg.ConfigTypeInt, Min: lo, Broker: []Synonym{{Name: "group." + name}}}
 }
@@ -76,6 +79,7 @@ func (v *View) makeGroup(overrides map[string]string) Group {
 	}
 	number := func(name string) int64 {
 		n, _ := strconv.ParseInt(value(name), 10, 64) // checked when it was set
+		// The bounds may have been narrowed since.
 		lo, hi := v.groupBounds(name)
 		return max(lo, min(hi, n))
 	}

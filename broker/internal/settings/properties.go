@@ -12,7 +12,8 @@ import (
 // Kafka's server.properties: a line KEY=VALUE, KEY:VALUE or KEY VALUE each,
 // comments that begin with # or !, a backslash at the end of a line that is
 // continued, and the escapes \t \n \r \f \uXXXX. If a key comes twice, the last
-// one counts.
+// one counts. White space after a value, which Java keeps, is taken away: nobody
+// means it, and Kafka trims what it parses.
 func ParseProperties(text string) (map[string]string, error) {
 	set := map[string]string{}
 	raw := strings.Split(strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n"), "\n")
@@ -22,6 +23,7 @@ func ParseProperties(text string) (map[string]string, error) {
 		if line == "" || line[0] == '#' || line[0] == '!' {
 			continue
 		}
+		// The white space that a continued line begins with is there for the eye.
 		for isContinued(line) && n+1 < len(raw) {
 			n++
 			line = line[:len(line)-1] + strings.TrimLeft(raw[n], " \t\f")
@@ -43,7 +45,8 @@ func ParseProperties(text string) (map[string]string, error) {
 	return set, nil
 }
 
-// isContinued says whether a line ends with an odd number of backslashes.
+// isContinued says whether a line ends with an odd number of backslashes: of an even
+// number each is one that is meant.
 func isContinued(line string) bool {
 	n := len(line) - len(strings.TrimRight(line, `\`))
 	return n%2 == 1
@@ -54,7 +57,7 @@ func isContinued(line string) bool {
 func cutProperty(line string) (key, value string) {
 	i := 0
 	for i < len(line) && !strings.ContainsRune("=: \t\f", rune(line[i])) {
-		if line[i] == '\\' {
+		if line[i] == '\\' { // what is escaped separates nothing
 			i++
 		}
 		i++

@@ -16,7 +16,8 @@ type OffsetReset struct {
 	By  bool
 }
 
-// isoDuration is a duration in the form PnDTnHnMn.nS.
+// isoDuration is a duration in the form PnDTnHnMn.nS, which is what Java's Duration
+// reads of ISO 8601: days are the largest, since months differ.
 var isoDuration = regexp.MustCompile(`^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d{1,9})?)S)?)?$`)
 
 // ParseOffsetReset reads latest, earliest or by_duration:PnDTnHnMn.nS.
@@ -46,7 +47,7 @@ func ParseOffsetReset(s string) (OffsetReset, bool) {
 		}
 		total += f * float64(unit)
 	}
-	if total > math.MaxInt64/2 {
+	if total > math.MaxInt64/2 { // beyond any clock
 		return OffsetReset{}, false
 	}
 	return OffsetReset{By: true, Ago: time.Duration(total)}, true

@@ -35,6 +35,8 @@ func (p *Partition) Acknowledge(now time.Time, l Limits, member string, acks []A
 	if err != nil || len(verdicts) == 0 {
 		return c, err
 	}
+	// Both lists are in order, so they are walked side by side. What is refused is
+	// refused as a whole, as Kafka does: the spans are replaced only at the end.
 	list := make([]span, 0, len(p.spans)+len(verdicts))
 	for i := range p.spans {
 		s := p.spans[i]
@@ -55,7 +57,7 @@ func (p *Partition) Acknowledge(now time.Time, l Limits, member string, acks []A
 			}
 			list = push(list, done)
 			s.first = done.last + 1
-			if v.Last > done.last {
+			if v.Last > done.last { // the verdict goes on in the next span
 				verdicts[0].First = s.first
 				break
 			}
@@ -78,10 +80,10 @@ func decide(s *span, kind Type, now time.Time, l Limits) bool {
 		s.free(Acknowledged)
 	case Release:
 		s.free(again(s.count, l))
-	case Renew:
+	case Renew: // KIP-1222; locks are not stored
 		s.until = now.Add(l.Lock)
 		return false
-	default: // Gap, Reject
+	default: // Gap (there was no such record, after compaction) and Reject
 		s.free(Archived)
 	}
 	return true
@@ -100,7 +102,7 @@ func (p *Partition) verdicts(acks []Acknowledgement) ([]verdict, error) {
 		if len(a.Types) == 0 {
 			return nil, ErrType
 		}
-		if a.Last < p.start {
+		if a.Last < p.start { // retention was faster than the member
 			continue
 		}
 		switch {

@@ -47,6 +47,8 @@ func (p *Partition) Acquire(now time.Time, l Limits, r *Request) ([]Delivery, Ch
 	}
 	room := p.room(l)
 
+	// First what was delivered before and came back, in order; then, if nothing has
+	// put an end to it, records that nobody has seen yet.
 	old := p.spans
 	p.spans = make([]span, 0, len(old)+4)
 	for i := range old {
@@ -115,6 +117,9 @@ type acquisition struct {
 }
 
 // careful is the number of deliveries from which on records are set apart.
+//
+// It is half of the limit, as in Kafka: until then a failure is taken for
+// that of a member, and from then on for that of a record.
 func (a *acquisition) careful() int16 { return max(2, (a.limits.Deliveries+1)/2) }
 
 // open says whether something of a span may be acquired.
@@ -167,11 +172,14 @@ func (a *acquisition) offer(p *Partition, s span) {
 // together. It notes when nothing may come after them.
 func (a *acquisition) portion(s *span, first, last int64) int64 {
 	end := first + a.left - 1
+	// Members get batches as they are in the log, so it is cheaper for them to have
+	// a whole one than for somebody else to fetch it again.
 	if a.Mode != RecordLimit && end < last {
 		end = a.endOfBatch(end, last)
 	}
 	n := min(end, last) - first + 1
 	if s.count >= a.careful() {
+		// The last attempt: if it breaks the member, it breaks it alone.
 		if s.count >= a.limits.Deliveries-1 && a.limits.Deliveries > 2 {
 			a.stop = true
 			if a.inLot > 0 {
@@ -181,7 +189,7 @@ func (a *acquisition) portion(s *span, first, last int64) int64 {
 		}
 		if a.most < 0 {
 			size := s.lot.size
-			if size == 0 {
+			if size == 0 { // after a restart nobody knows what was delivered together
 				size = s.size()
 			}
 			a.most = max(1, size>>(s.count-a.careful()+1))

@@ -11,6 +11,8 @@ import (
 // partitions than members, these share them as evenly as they can. Members keep
 // what they had as far as that goes.
 func simple(members []assignor.Member, partitions map[assignor.ID]int32) map[string]assignor.Assignment {
+	// First as if each partition had one member; that leaves none out, and members
+	// only if there are more of them than partitions.
 	out := assignor.Uniform(members, partitions)
 	load := map[partition]int{}
 	for _, a := range out {
@@ -21,6 +23,7 @@ func simple(members []assignor.Member, partitions map[assignor.ID]int32) map[str
 		}
 	}
 	idle := slices.DeleteFunc(slices.Clone(members), func(m assignor.Member) bool { return len(out[m.ID]) > 0 })
+	// In a fixed order, so that the same members make the same assignment.
 	slices.SortFunc(idle, func(a, b assignor.Member) int {
 		if a.ID < b.ID {
 			return -1

@@ -103,9 +103,10 @@ func (g *Group) Tick(env group.Env) group.Effects {
 // AssignorName is the one assignor of share groups.
 const AssignorName = "simple"
 
-// Describe fills what ShareGroupDescribe tells of the group, and returns the topics
-// that members subscribe to: they have no others.
-func (g *Group) Describe(topics group.Topics, d *kmsg.ShareGroupDescribeResponseGroup) (mentioned []string) {
+// Describe is what ShareGroupDescribe tells of the group, and the topics that members
+// subscribe to: they have no others.
+func (g *Group) Describe(topics group.Topics) (d kmsg.ShareGroupDescribeResponseGroup, mentioned []string) {
+	d = kmsg.NewShareGroupDescribeResponseGroup()
 	d.GroupID, d.GroupState, d.GroupEpoch, d.AssignmentEpoch, d.Assignor = g.ID, g.State(), g.Epoch, g.TargetAt, AssignorName
 	for _, id := range g.MemberIDs() {
 		m := g.Member[id]
@@ -123,5 +124,5 @@ func (g *Group) Describe(topics group.Topics, d *kmsg.ShareGroupDescribeResponse
 		d.Members = append(d.Members, dm)
 		mentioned = append(mentioned, m.topics...)
 	}
-	return mentioned
+	return d, mentioned
 }

@@ -14,6 +14,7 @@ type Change func(shared assignor.Assignment)
 // nobody fetches from them. The code is 0 or why not.
 func (g *Group) Reshape(env group.Env, change Change) (group.Effects, int16) {
 	s := g.begin(env)
+	// Members would go on with what they have been told.
 	if len(g.Member) > 0 {
 		return s.Effects, kerr.NonEmptyGroup.Code
 	}

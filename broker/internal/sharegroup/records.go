@@ -146,7 +146,8 @@ func (v *sharedValue) partitions() assignor.Assignment {
 	return assignmentOf(slices.Concat(v.starting, v.started))
 }
 
-// sharedRecord tells the partitions of which the group has a state.
+// sharedRecord tells the partitions of which the group has a state. Names are told
+// for people and tools that read the topic: of a topic that is gone there is none.
 func (g *Group) sharedRecord(topics group.Topics, a assignor.Assignment) group.Record {
 	v := sharedValue{started: listOf(a)}
 	for i := range v.started {

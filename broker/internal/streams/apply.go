@@ -18,11 +18,12 @@ func (g *Group) replace(k group.Key, read func(schema func(*flex.Coder)) bool) {
 			g.Epoch, g.Hash, g.validated, g.settings = v.epoch, v.hash, v.validated, v.settings
 		}
 	case group.StreamsTopology:
-		var v topology
+		var v topology // what was configured for another is void
 		if read(v.schema) {
 			g.topology, g.configured, g.Seen = &v, nil, nil
 		}
 	case group.StreamsMember:
+		// What is null in the record leaves a field as it is, so all begin as null.
 		m := g.known(k.Item)
 		m.instance, m.rack, m.endpoint, m.tags = nil, nil, nil, nil
 		if read(m.metadataSchema) {

@@ -19,13 +19,15 @@ func (g *Group) CheckCommit(_ group.Env, by group.Committer, ps []group.Commit) 
 	switch {
 	case m == nil:
 		return kerr.UnknownMemberID.Code
-	case !by.KnowsEpochs && !by.InTxn:
+	case !by.KnowsEpochs && !by.InTxn: // it could not make sense of the answer
 		return kerr.UnsupportedVersion.Code
 	case by.Generation == m.Epoch:
 		return 0
 	case by.Generation < 0 || by.Generation > m.Epoch || g.topology == nil:
 		return by.Stale()
 	}
+	// The member is behind, as members are that commit while they give tasks back. No
+	// other has had its tasks since, or it wouldn't have them.
 	for _, p := range ps {
 		if epoch, ok := g.since(m, p.Partition); !ok || by.Generation < epoch {
 			return by.Stale()

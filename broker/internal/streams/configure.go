@@ -10,14 +10,17 @@ import (
 	"github.com/leatstream/leat/broker/internal/group"
 )
 
-// The statuses that members are told, by Kafka's numbers.
+// The statuses that members are told, by Kafka's numbers. A heartbeat with a status
+// is no error: the member stays, and has no tasks until what is wrong is mended.
+// What it does about it is the client's affair: it fails for topics of the user's
+// that are missing or don't fit, and waits for the others.
 const (
-	staleTopology          int8 = 0
-	missingSourceTopics    int8 = 1
-	incorrectlyPartitioned int8 = 2
-	missingInternalTopics  int8 = 3
-	shutdownApplication    int8 = 4
-	assignmentDelayed      int8 = 5
+	staleTopology          int8 = 0 // the member's topology is older than the group's
+	missingSourceTopics    int8 = 1 // topics of the user's
+	incorrectlyPartitioned int8 = 2 // topics that are joined, or internal ones
+	missingInternalTopics  int8 = 3 // until somebody makes them
+	shutdownApplication    int8 = 4 // a member wants all to stop
+	assignmentDelayed      int8 = 5 // tasks come with a later heartbeat
 )
 
 // MissingInternalTopics is the status for internal topics that have to be made.
@@ -42,7 +45,9 @@ type NewTopic struct {
 	Configs    map[string]string
 }
 
-// configured is a topology with the topics there are.
+// configured is a topology with the topics there are. It is not stored: it follows
+// from the topology's record and the topics, and is made again when one of them
+// changes.
 type configured struct {
 	subs    []assignor.Subtopology // nil if their tasks can't be counted
 	missing []NewTopic
@@ -57,6 +62,8 @@ func configure(t *topology, topics group.Topics) *configured {
 	}
 	out := &configured{}
 	for _, s := range t.subs {
+		// Task n reads partition n of each input, so there are as many as the largest
+		// input has partitions. Only what has a changelog is worth a standby.
 		sub := assignor.Subtopology{Name: s.name, Stateful: len(s.changelogs) > 0}
 		for _, name := range s.inputs() {
 			sub.Tasks = max(sub.Tasks, c.counts[name])
@@ -102,6 +109,9 @@ type configuring struct {
 	counts   map[string]int32 // of the partitions of all topics, as far as they are known
 }
 
+// run counts the partitions of all topics. The order matters: repartition topics
+// follow from the user's, those that are joined with others from these, and
+// changelogs from all of them.
 func (c *configuring) run(t *topology) *status {
 	var absent []string
 	for _, s := range t.subs {
@@ -115,7 +125,7 @@ func (c *configuring) run(t *topology) *status {
 		for _, infos := range [][]topicInfo{s.repartitionSources, s.changelogs} {
 			for _, i := range infos {
 				c.internal[i.name] = i
-				if i.partitions > 0 {
+				if i.partitions > 0 { // the user has said so (Repartitioned)
 					c.counts[i.name] = i.partitions
 				}
 			}
@@ -132,6 +142,8 @@ func (c *configuring) run(t *topology) *status {
 		return err
 	}
 	for _, s := range t.subs {
+		// A changelog has a partition for each task, so it follows from the inputs
+		// alone.
 		for _, info := range s.changelogs {
 			c.counts[info.name] = 0
 		}
@@ -145,7 +157,9 @@ func (c *configuring) run(t *topology) *status {
 }
 
 // countRepartitions gives each repartition topic as many partitions as the largest
-// topic that is read by whoever writes it, which may be one of them too.
+// topic that is read by whoever writes it, which may be one of them too. They come
+// in no particular order, so it takes rounds; each counts one of them at least, or
+// is the last.
 func (c *configuring) countRepartitions(t *topology) *status {
 	for {
 		progress, open := false, ""
@@ -186,7 +200,8 @@ func (c *configuring) upstream(t *topology, name string) int32 {
 }
 
 // copartition sees to it that topics which are joined have as many partitions:
-// those of the user's must, and the others follow.
+// those of the user's must, since nobody but the user may change them, and the
+// others follow. Records of a key would else be in different tasks.
 func (c *configuring) copartition(t *topology) *status {
 	for _, s := range t.subs {
 		for _, g := range s.copartitioned {
@@ -222,7 +237,7 @@ func (c *configuring) copartitionGroup(s *subtopology, g copartitioned) *status 
 		}
 		n = counts[name]
 	}
-	if len(counts) == 0 {
+	if len(counts) == 0 { // nobody is bound: the largest decides
 		for _, name := range loose {
 			n = max(n, c.counts[name])
 		}
@@ -234,7 +249,9 @@ func (c *configuring) copartitionGroup(s *subtopology, g copartitioned) *status 
 }
 
 // missing lists the internal topics that don't exist. Those that do must have the
-// right number of partitions.
+// right number of partitions: with another, the records that are in them are not
+// where their tasks look. That happens when a topic of the user's has grown, and it
+// takes a reset of the application.
 func (c *configuring) missing() ([]NewTopic, *status) {
 	var list []NewTopic
 	for _, name := range slices.Sorted(maps.Keys(c.internal)) {

@@ -6,9 +6,10 @@ import (
 	"github.com/leatstream/leat/broker/internal/assignor"
 )
 
-// Describe fills what StreamsGroupDescribe tells of the group, and returns the
-// topics that its topology needs.
-func (g *Group) Describe(d *kmsg.StreamsGroupDescribeResponseGroup) (mentioned []string) {
+// Describe is what StreamsGroupDescribe tells of the group, and the topics that its
+// topology needs.
+func (g *Group) Describe() (d kmsg.StreamsGroupDescribeResponseGroup, mentioned []string) {
+	d = kmsg.NewStreamsGroupDescribeResponseGroup()
 	d.Group, d.State, d.Epoch, d.AssignmentEpoch = g.ID, g.State(), g.Epoch, g.TargetAt
 	d.Topology = g.describeTopology()
 	for _, id := range g.MemberIDs() {
@@ -26,10 +27,10 @@ func (g *Group) Describe(d *kmsg.StreamsGroupDescribeResponseGroup) (mentioned [
 		dm.Assignment, dm.TargetAssignment = describedRoles(m.assigned), describedRoles(g.Target[id])
 		d.Members = append(d.Members, dm)
 	}
-	if g.topology == nil {
-		return nil
+	if g.topology != nil {
+		mentioned = g.topology.topics()
 	}
-	return g.topology.topics()
+	return d, mentioned
 }
 
 func describedRoles(r assignor.Roles) kmsg.StreamsAssignment {
@@ -37,7 +38,7 @@ func describedRoles(r assignor.Roles) kmsg.StreamsAssignment {
 }
 
 // describeTopology tells of the topology, with the numbers of partitions of
-// internal topics as they are now known.
+// internal topics as they are now known: members leave most of them open.
 func (g *Group) describeTopology() *kmsg.StreamsGroupDescribeResponseGroupTopology {
 	if g.topology == nil {
 		return nil

@@ -56,6 +56,7 @@ func (s *step) partitions(tasks assignor.Tasks, yield func(topic string, ps []in
 		for _, name := range sub.inputs() {
 			t, _ := s.Env.Topics.Topic(name)
 			ps := []int32{}
+			// A topic may have fewer partitions than the sub-topology tasks.
 			for _, p := range tasks[sub.name] {
 				if p < t.Partitions {
 					ps = append(ps, p)

@@ -73,11 +73,15 @@ func (s *step) heartbeat(h *Heartbeat, resp *kmsg.StreamsGroupHeartbeatResponse)
 	if err := h.checkTasks(s.topology); err != nil {
 		return err
 	}
+	// Whatever a member tells anew may change assignments: where its process runs, and
+	// which clients are there.
 	c := membership.Unchanged
 	if known := g.Member[m.id]; known == nil || !m.sameMetadata(known) {
 		s.tell(m)
 		c = membership.Changed
 	}
+	// The first members of an application that starts come one after the other. They
+	// wait for each other, or the first would get all tasks and give most of them back.
 	if len(g.Member) == 0 && s.Env.Settings.StreamsInitialDelay > 0 && g.delayedUntil.IsZero() {
 		g.delayedUntil = s.Env.Now.Add(s.Env.Settings.StreamsInitialDelay)
 	}
@@ -85,7 +89,7 @@ func (s *step) heartbeat(h *Heartbeat, resp *kmsg.StreamsGroupHeartbeatResponse)
 	s.assign()
 	m = s.reconcile(m, h.reported())
 	s.keepAlive(m)
-	if h.ShutdownApplication {
+	if h.ShutdownApplication { // all learn of it with their next heartbeat
 		g.shutdownBy = m.id
 	}
 	s.answer(h, resp, before, m)
@@ -93,10 +97,10 @@ func (s *step) heartbeat(h *Heartbeat, resp *kmsg.StreamsGroupHeartbeatResponse)
 }
 
 // check refuses requests that contradict themselves, and what isn't served: neither
-// does Kafka 4.3.
+// does Kafka 4.3. The texts are Kafka's, which users search for.
 func (h *Heartbeat) check() error {
 	invalid := func(why string) error { return group.Refuse(kerr.InvalidRequest, why) }
-	told := 0
+	told := 0 // null lists are as before, so all of them are null or none
 	for _, t := range [][]kmsg.TaskIDs{h.ActiveTasks, h.StandbyTasks, h.WarmupTasks} {
 		if t != nil {
 			told++
@@ -166,7 +170,7 @@ func (h *Heartbeat) admit(m *member) error {
 	})
 }
 
-// within says whether all tasks of a are in b.
+// within says whether all tasks of a are in b, in the same role.
 func within(a, b assignor.Roles) bool {
 	all := roles(&b)
 	for i, t := range roles(&a) {
@@ -202,6 +206,7 @@ func (h *Heartbeat) update(m *member) {
 		for _, t := range h.ClientTags {
 			m.tags = append(m.tags, keyValue{t.Key, t.Value})
 		}
+		// Clients keep tags in a map: their order is no news.
 		slices.SortFunc(m.tags, func(a, b keyValue) int { return cmp.Compare(a.key, b.key) })
 	}
 }
@@ -251,6 +256,8 @@ func (s *step) answer(h *Heartbeat, resp *kmsg.StreamsGroupHeartbeatResponse, be
 	resp.HeartbeatIntervalMillis = int32(s.Env.Settings.Streams.HeartbeatInterval.Milliseconds())
 	if h.Joins() || !m.assigned.Equal(before.assigned) {
 		resp.ActiveTasks, resp.StandbyTasks, resp.WarmupTasks = idsOf(m.assigned.Active), idsOf(m.assigned.Standby), idsOf(m.assigned.Warmup)
+		// Where partitions are has changed, as far as anybody can ask. The epoch isn't
+		// stored: after a restart it begins anew, which clients take for a change.
 		if m.endpoint != nil {
 			g.endpoints++
 		}
@@ -270,6 +277,8 @@ func (s *step) answer(h *Heartbeat, resp *kmsg.StreamsGroupHeartbeatResponse, be
 	}
 }
 
+// idsOf is tasks as responses tell them. None is an empty list: null would be as
+// before.
 func idsOf(t assignor.Tasks) []kmsg.TaskIDs {
 	ids := []kmsg.TaskIDs{}
 	for _, name := range t.Names() {

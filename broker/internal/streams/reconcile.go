@@ -27,7 +27,8 @@ func reconcile(m *member, g goal) *member {
 	return m
 }
 
-// holds says whether the member still has, or may have, some of the tasks.
+// holds says whether the member still has, or may have, some of the tasks. Who says
+// nothing may still be closing them.
 func (g goal) holds(r assignor.Roles) bool {
 	if g.reported == nil {
 		return true
@@ -62,6 +63,8 @@ func (g goal) next(m *member) *member {
 	for i, target := range targets {
 		for name, ps := range *target {
 			for _, p := range ps {
+				// An active task writes, so there is one at a time; a process has one
+				// store for a task, whatever its role there.
 				switch at := (task{name, p}); {
 				case keeps[i].Has(name, p):
 				case used.here[at] || i == 0 && used.active[at]:

@@ -16,6 +16,8 @@ type groupValue struct {
 	settings  []keyValue
 }
 
+// schema of a group's record. Without the first tag no topology has been found
+// valid; 0 is the epoch of one.
 func (v *groupValue) schema(c *flex.Coder) {
 	if c.Reading() {
 		v.validated = -1
@@ -44,7 +46,9 @@ func (v *taskIDs) schema(c *flex.Coder) {
 	c.End(flex.Tag{ID: 0, Set: v.epochs != nil, Field: func(c *flex.Coder) { c.Int32s(&v.epochs) }})
 }
 
-// codeTasks codes tasks; since is the epochs of them, nil if none are told.
+// codeTasks codes tasks; since is the epochs of them, nil if none are told. What is
+// read is put in order, and freed of what stands there twice: others may have
+// written it.
 func codeTasks(c *flex.Coder, t *assignor.Tasks, since epochs) {
 	var ids []taskIDs
 	for _, name := range t.Names() {

@@ -35,6 +35,7 @@ func (s *step) give(m *member) { s.Give(m, m.currentSchema) }
 // fence removes members, and bumps the epoch for it.
 func (s *step) fence(ids ...string) {
 	s.Remove(ids...)
+	// What the last members have left behind must not meet those who come next.
 	if len(s.All()) == 0 {
 		s.g.shutdownBy, s.g.delayedUntil = "", time.Time{}
 	}
@@ -57,7 +58,7 @@ func (s *step) adopt(m *member, t *topology) error {
 	case s.topology == nil:
 		s.topology = t
 		s.Add(s.g.Record(group.StreamsTopology, "", t.schema))
-	case s.topology.epoch > t.epoch:
+	case s.topology.epoch > t.epoch: // it may join, and is told below that it is late
 	case !s.topology.equal(t):
 		return group.Refuse(kerr.InvalidRequest, "Topology updates are not supported yet.")
 	}
@@ -103,6 +104,7 @@ func (s *step) assign() {
 		return
 	}
 	if s.Env.Now.Before(g.delayedUntil) {
+		// The member gets the epoch before the first target, with nothing to do.
 		s.TargetAt, s.Targets = max(membership.First-1, s.TargetAt), map[string]assignor.Roles{}
 		s.say(statusf(assignmentDelayed, "Assignment delayed due to the configured initial rebalance delay."))
 		return

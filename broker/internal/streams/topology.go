@@ -43,7 +43,8 @@ type copartitioned struct {
 	sources, sourceRegexes, repartitionSources []int16
 }
 
-// topologyOf is a topology as a member tells it.
+// topologyOf is a topology as a member tells it. What it refuses, Kafka 4.3 refuses:
+// regular expressions are in the protocol, but not served yet.
 func topologyOf(r *kmsg.StreamsGroupHeartbeatRequestTopology) (*topology, error) {
 	t := &topology{epoch: r.Epoch}
 	for _, rs := range r.Subtopologies {
@@ -55,7 +56,7 @@ func topologyOf(r *kmsg.StreamsGroupHeartbeatRequestTopology) (*topology, error)
 			return nil, group.Refuse(kerr.InvalidRequest, "Regular expressions for source topics are not supported yet.")
 		}
 		for _, c := range s.changelogs {
-			if c.partitions != 0 {
+			if c.partitions != 0 { // it follows from the number of tasks
 				return nil, group.Refuse(kerr.StreamsInvalidTopology, fmt.Sprintf("Changelog topic %s must have an undefined partition count, but it is set to %d.", c.name, c.partitions))
 			}
 		}
@@ -71,6 +72,8 @@ func topologyOf(r *kmsg.StreamsGroupHeartbeatRequestTopology) (*topology, error)
 	return t, nil
 }
 
+// inside says whether indexes are those of a list of n. They come from clients, and
+// from records that may be damaged.
 func inside(indexes []int16, n int) bool {
 	for _, i := range indexes {
 		if i < 0 || int(i) >= n {
@@ -123,7 +126,8 @@ func (t *topology) topics() []string {
 }
 
 // RequiredTopics lists the topics that a topology needs: those that the client must
-// be allowed to know.
+// be allowed to know. Of a topology that can't be there are none; the group says why
+// it can't be.
 func RequiredTopics(r *kmsg.StreamsGroupHeartbeatRequestTopology) []string {
 	t, err := topologyOf(r)
 	if err != nil {
@@ -161,6 +165,7 @@ func (s *subtopology) schema(c *flex.Coder) {
 	}
 }
 
+// flat is the indexes of one kind in all groups.
 func flat(groups []copartitioned, f func(copartitioned) []int16) []int16 {
 	var all []int16
 	for _, g := range groups {

@@ -88,7 +88,7 @@ func (m *Machine) decideV2(now int64, t *Txn, o batch.Outcome) Step {
 	if t.exhausted() {
 		var err error
 		if fresh, err = m.cfg.NewProducerID(); err != nil {
-			return failed(err)
+			return withoutID()
 		}
 	}
 	n := t.decide(now, prepare(o), partition.TxnV2, fresh)

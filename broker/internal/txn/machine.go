@@ -7,7 +7,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/leatstream/leat/broker/internal/batch"
 	"github.com/leatstream/leat/broker/internal/partition"
 )
 
@@ -110,7 +109,7 @@ func (m *Machine) Init(now time.Time, id string, timeoutMS int32, was *Producer)
 	if t == nil {
 		fresh, err := m.cfg.NewProducerID()
 		if err != nil {
-			return failed(err)
+			return withoutID()
 		}
 		t = &Txn{ID: id, ProducerID: fresh, PrevProducerID: none, NextProducerID: none, Epoch: noEpoch, LastEpoch: noEpoch, StartedAt: -1, Version: partition.TxnV1}
 	} else if was != nil && was.ID != t.ProducerID && (was.ID != t.PrevProducerID || was.Epoch < maxEpoch-1) {
@@ -131,12 +130,9 @@ func (m *Machine) Init(now time.Time, id string, timeoutMS int32, was *Producer)
 	return Step{ProducerID: n.ProducerID, Epoch: n.Epoch, Next: n}
 }
 
-// failed is the answer when there is no producer id to be had.
-func failed(err error) Step {
-	s := refuse(kerr.UnknownServerError)
-	s.Code = batch.CodeOf(err)
-	return s
-}
+// withoutID is the answer when there is no producer id to be had, because the
+// disk fails. After this code clients wait before they ask again.
+func withoutID() Step { return refuse(kerr.CoordinatorNotAvailable) }
 
 // register is Init for an id without a transaction.
 func (m *Machine) register(ms int64, t *Txn, timeoutMS int32, was *Producer) (*Txn, *kerr.Error) {

@@ -265,7 +265,7 @@ func TestInit_Refused(t *testing.T) {
 		t.Errorf("no id: %+v", step)
 	}
 	s.noIDs = errors.New("disk full")
-	if step := s.m.Init(s.now, "x", 1000, nil); step.Code != kerr.UnknownServerError.Code || step.Next != nil {
+	if step := s.m.Init(s.now, "x", 1000, nil); step.Code != kerr.CoordinatorNotAvailable.Code || step.Next != nil {
 		t.Errorf("no producer id: %+v", step)
 	}
 	if step := s.m.Add(s.now, "x", Producer{1, 1}, []Partition{p0}, v2); step.Code != kerr.InvalidProducerIDMapping.Code {

@@ -48,10 +48,16 @@ def consumer(*topics, **config):
     return KafkaConsumer(*topics, bootstrap_servers=address(), **config)
 
 
+# How long a poll of a member takes at most, in milliseconds. kafka-python 3.0.12 forgets
+# the answer to its SyncGroup if the poll ends just then: it believes that it has joined,
+# sends no heartbeats, and is removed. So polls are few and long.
+PATIENT = 3000
+
+
 def read(c, n, seconds=30):
     got, end = [], time.monotonic() + seconds
     while len(got) < n and time.monotonic() < end:
-        for records in c.poll(200).values():
+        for records in c.poll(PATIENT).values():
             got += records
     equal(len(got), n, "records read")
     equal(c.poll(300), {}, "records that shouldn't be there")
@@ -313,9 +319,18 @@ def auto_commit():
 
 @check
 def rebalance():
+    for last in False, False, True:  # for what is said at PATIENT
+        try:
+            return two_members()
+        except AssertionError:
+            if last:
+                raise
+
+
+def two_members():
     name, group = topic(4), fresh("g")
     a, b = consumer(name, group_id=group), consumer(name, group_id=group)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 25
 
     def until(what, f, *members):
         # Each member waits for the others, so they have to go on side by side.
@@ -323,7 +338,7 @@ def rebalance():
 
         def live(m):
             while not over.is_set():
-                m.poll(100)
+                m.poll(PATIENT)
 
         threads = [threading.Thread(target=live, args=(m,)) for m in members]
         for t in threads:
@@ -353,7 +368,7 @@ def static_member():
     end = time.monotonic() + 30
     while len(a.assignment()) != 2:
         holds(time.monotonic() < end, "assigned")
-        a.poll(100)
+        a.poll(PATIENT)
     d = admin.describe_groups([group])[group]
     equal([m["group_instance_id"] for m in d["members"]], ["one"], "instance id")
     a.close()
