@@ -64,6 +64,10 @@ type process struct {
 
 // spawn starts the broker; it isn't ready yet.
 func (m *measurer) spawn() (*process, error) {
+	if conn, err := net.Dial("tcp", m.kind.address); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("something listens on %s already: stop it, or choose another -port", m.kind.address)
+	}
 	p := &process{kind: m.kind, cmd: m.kind.command(m.dir)}
 	out, err := os.OpenFile(m.log(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {

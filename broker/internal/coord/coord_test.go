@@ -145,6 +145,36 @@ func TestExpireAndDropTopic(t *testing.T) {
 	})
 }
 
+// A group that its last member has left is still there for a while.
+func TestExpire_Idle(t *testing.T) {
+	w := newWorld(t, vfs.NewMem())
+	defer w.close()
+	there := func() bool {
+		f, err := w.groups.Inspect("g", func(g *group.Group) bool { return g != nil })
+		return await(t, f, err)
+	}
+	r := kmsg.NewPtrJoinGroupRequest()
+	r.Group, r.ProtocolType, r.SessionTimeoutMillis, r.RebalanceTimeoutMillis = "g", "consumer", 10_000, 10_000
+	r.Protocols = []kmsg.JoinGroupRequestProtocol{{Name: "range"}}
+	f, err := w.groups.Join(r, group.Client{})
+	member := await(t, f, err).(*kmsg.JoinGroupResponse).MemberID
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Group, leave.MemberID = "g", member
+	f, err = w.groups.Leave(leave)
+	await(t, f, err)
+	for _, want := range []bool{true, false} {
+		for _, f := range w.groups.DropTopic("t") {
+			await(t, f, nil)
+		}
+		for _, f := range w.groups.Expire() {
+			await(t, f, nil)
+		}
+		if there() != want {
+			t.Errorf("the group is there: %t, want %t", !want, want)
+		}
+	}
+}
+
 func TestSessionEndsByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, vfs.NewMem())

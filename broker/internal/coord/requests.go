@@ -230,39 +230,65 @@ func (s *shard) forget(now time.Time, g *group.Group, ps []group.Partition) bool
 
 // DropTopic forgets the offsets of a deleted topic in all groups.
 func (c *Groups) DropTopic(name string) []*Done {
-	return c.sweep(func(_ time.Time, g *group.Group) []group.Partition {
-		var ps []group.Partition
-		for _, p := range g.Mentioned() {
-			if p.Topic == name {
-				ps = append(ps, p)
+	return c.sweep(func(s *shard, now time.Time) {
+		for _, g := range s.groups {
+			var ps []group.Partition
+			for _, p := range g.Mentioned() {
+				if p.Topic == name {
+					ps = append(ps, p)
+				}
+			}
+			if !s.shed(now, g, ps) {
+				return
 			}
 		}
-		return ps
 	})
 }
 
-// Expire forgets the offsets that nobody has needed for the retention time,
-// and the groups that have become empty of them.
+// Expire forgets the offsets that nobody has needed for the retention time, and
+// the groups that have become empty of them. A group that is empty without that
+// goes if it was so the last time, too: somebody may just be looking at it, or
+// about to come back.
 func (c *Groups) Expire() []*Done {
-	return c.sweep(func(now time.Time, g *group.Group) []group.Partition { return g.Expired(now) })
+	return c.sweep(func(s *shard, now time.Time) {
+		idle := map[string]bool{}
+		for id, g := range s.groups {
+			if !s.shed(now, g, g.Expired(now)) {
+				return
+			}
+			switch {
+			case s.groups[id] == nil || !g.Idle():
+			case s.idle[id]:
+				s.delete(now, id)
+			default:
+				idle[id] = true
+			}
+		}
+		s.idle = idle
+	})
 }
 
-// sweep removes the chosen offsets from all groups, and groups that have
-// neither members nor offsets.
-func (c *Groups) sweep(choose func(time.Time, *group.Group) []group.Partition) []*Done {
+// shed removes offsets from a group, and the group if it has neither members nor
+// offsets after that. It reports whether that could be stored.
+func (s *shard) shed(now time.Time, g *group.Group, ps []group.Partition) bool {
+	if len(ps) == 0 {
+		return true
+	}
+	if !s.forget(now, g, ps) {
+		return false
+	}
+	if g.Idle() {
+		s.delete(now, g.ID())
+	}
+	return true
+}
+
+// sweep lets each shard look at all its groups.
+func (c *Groups) sweep(do func(*shard, time.Time)) []*Done {
 	var all []*Done
 	for _, s := range c.all() {
 		all = append(all, run(s, func(out *Done) {
-			now := s.opt.Clock.Now()
-			for id, g := range s.groups {
-				ps := choose(now, g)
-				if len(ps) > 0 && !s.forget(now, g, ps) {
-					break
-				}
-				if g.Idle() {
-					s.delete(now, id)
-				}
-			}
+			do(s, s.opt.Clock.Now())
 			out.resolve(&s.journal, struct{}{})
 		}))
 	}

@@ -23,7 +23,8 @@ type shard struct {
 	last   group.Call
 	// The groups that have offsets in a producer's open transaction.
 	open map[int64]map[string]bool
-	wake time.Time // when some group may have a deadline; zero is never
+	wake time.Time       // when some group may have a deadline; zero is never
+	idle map[string]bool // groups that had neither members nor offsets when Expire came last
 }
 
 func newShard(o Options, log *partition.Log) *shard {

@@ -113,7 +113,12 @@ final class StreamsChecks {
         }
         a = instance("a");
         count();
-        Checks.equal(KafkaStreams.State.RUNNING, a.state(), "state");
+        running(a);
+    }
+
+    /** Waits until all threads run: one may have counted everything before another has its tasks. */
+    static void running(KafkaStreams s) throws Exception {
+        Checks.until("the instance runs", Duration.ofSeconds(60), () -> s.state() == KafkaStreams.State.RUNNING);
     }
 
     void internalTopics() throws Exception {
@@ -128,7 +133,8 @@ final class StreamsChecks {
         Checks.equal(Set.of("compact", "delete"), Set.of(policy.split(",")), "policy of a window's changelog");
     }
 
-    void query() {
+    void query() throws Exception {
+        running(a);
         var store = a.store(StoreQueryParameters.fromNameAndType("totals", QueryableStoreTypes.<String, Long>keyValueStore()));
         want.forEach((w, n) -> Checks.equal((long) n, store.get(w), w));
     }
@@ -180,8 +186,9 @@ final class StreamsChecks {
     }
 
     void describe() throws Exception {
+        Checks.until("the group is stable", Duration.ofSeconds(60),
+            () -> Cluster.admin.describeStreamsGroups(List.of(app)).all().get().get(app).groupState().toString().equals("Stable"));
         StreamsGroupDescription d = Cluster.admin.describeStreamsGroups(List.of(app)).all().get().get(app);
-        Checks.equal("Stable", d.groupState().toString(), "state");
         Checks.equal(2, d.subtopologies().size(), "sub-topologies");
         Checks.equal(2, d.members().size(), "members, one for each thread");
     }
