@@ -170,7 +170,15 @@ func (s *Rows[K, V]) trim(row *Row[K, V]) {
 	}
 	if n > 0 {
 		row.Cells = slices.Delete(row.Cells, 0, n)
+		s.lost(row, n)
 	}
+}
+
+// lost counts n cells that left a row.
+func (s *Rows[K, V]) lost(row *Row[K, V], n int) {
+	least := entrySize(row, len(row.key))
+	before := int64(len(row.Cells)+len(row.dead)) + int64(n)
+	s.ring.resize(&row.cached, row.size-(row.size-least)*int64(n)/before)
 }
 
 // admit makes a row for an encoded key, without what the database has of it.
@@ -297,24 +305,28 @@ func (s *Rows[K, V]) PutAt(row *Row[K, V], time, sub, at int64, v V) {
 	} else {
 		c := Cell[V]{Time: time, Sub: sub, At: at, Value: v, OK: true, dirty: true, seq: s.seq + 1}
 		s.origins.note(&c.origin, s.task.Meta())
+		more := entrySize(&c, 0)
 		for j := range row.dead {
 			if d := &row.dead[j]; d.compare(time, sub) == 0 {
 				c.Old, c.HadOld = d.Old, true
 				row.dead = slices.Delete(row.dead, j, j+1)
+				more = 0 // it is counted
 				break
 			}
 		}
 		row.Cells = slices.Insert(row.Cells, i, c)
-		s.ring.resize(&row.cached, row.size+entrySize(&c, 0))
+		s.ring.resize(&row.cached, row.size+more)
 	}
 	s.markRow(row)
 }
 
 // Remove takes the cells [i, j) away.
 func (s *Rows[K, V]) Remove(row *Row[K, V], i, j int) {
+	gone := 0
 	for _, c := range row.Cells[i:j] {
 		if !c.HadOld {
-			continue // nobody has heard of it
+			gone++ // nobody has heard of it
+			continue
 		}
 		if !c.dirty && !c.touched {
 			c.Old = c.Value
@@ -325,6 +337,9 @@ func (s *Rows[K, V]) Remove(row *Row[K, V], i, j int) {
 		row.dead = append(row.dead, c)
 	}
 	row.Cells = slices.Delete(row.Cells, i, j)
+	if gone > 0 {
+		s.lost(row, gone)
+	}
 	s.markRow(row)
 }
 

@@ -37,8 +37,11 @@ func (s *Rows[K, V]) Flush() error {
 		}
 	}
 	for _, row := range s.dirty {
-		clear(row.dead)
-		row.dead = row.dead[:0]
+		if n := len(row.dead); n > 0 {
+			clear(row.dead)
+			row.dead = row.dead[:0]
+			s.lost(row, n)
+		}
 		s.hold(&row.cached)
 	}
 	clear(s.dirty)
