@@ -136,7 +136,7 @@ func (b *Broker) open() error {
 }
 
 // syncWorkers is how many files are synced at the same time.
-const syncWorkers = 8
+const syncWorkers = 4
 
 // openLogs opens the logs of all topics, with what the journal has for them.
 func (b *Broker) openLogs(dir string) error {
