@@ -29,6 +29,7 @@ func (r run) Before(s run) bool { return r.before(s.place) }
 // slab is records that were fetched together.
 type slab struct {
 	recs  []record.Record
+	floor int64           // the time of the last record taken before they came
 	all   []record.Record // what to give back once nothing is left
 	left  int
 	round uint64 // of the poll that brought them
@@ -47,14 +48,20 @@ func (b *backlog) head() *record.Record {
 	return &r.slab.recs[r.from]
 }
 
-// add takes in records in the order of their offsets. all is what is given back for
-// them in the end, if anything.
-func (b *backlog) add(recs, all []record.Record, round uint64) {
-	s := &slab{recs: recs, all: all, left: len(recs), round: round}
+// place is that of a record. One whose time is before that of a record which has
+// been taken comes after that one.
+func (s *slab) place(i int) place {
+	r := &s.recs[i]
+	return place{max(writtenAt(r), s.floor), r.Offset}
+}
+
+// add takes in records in the order of their offsets.
+func (b *backlog) add(s *slab) {
+	recs := s.recs
 	began := 0
 	var first, last place
 	for i := range recs {
-		p := place{writtenAt(&recs[i]), recs[i].Offset}
+		p := s.place(i)
 		switch {
 		case i == 0:
 			first = p
@@ -82,7 +89,7 @@ func (b *backlog) pop() (used []record.Record) {
 		b.runs.Pop()
 		return used
 	}
-	r.place = place{writtenAt(&s.recs[r.from]), s.recs[r.from].Offset}
+	r.place = s.place(r.from)
 	b.runs.Sink()
 	return used
 }
@@ -91,17 +98,6 @@ func (b *backlog) pop() (used []record.Record) {
 func (b *backlog) earliest(none int64) int64 {
 	for _, r := range b.runs {
 		none = min(none, r.offset)
-	}
-	return none
-}
-
-// earliestBefore is the lowest offset of a record whose place is before p, or none if
-// that is lower.
-func (b *backlog) earliestBefore(p place, none int64) int64 {
-	for _, r := range b.runs {
-		if r.before(p) {
-			none = min(none, r.offset)
-		}
 	}
 	return none
 }
@@ -120,16 +116,21 @@ func (in *input) hold(recs []record.Record, whole bool, round uint64, now int64)
 	all := recs
 	recs = recs[:0]
 	for i := range all {
-		if r := &all[i]; o.wanted(r, now) {
-			recs = append(recs, *r)
+		r := &all[i]
+		if !o.wanted(r, now) {
+			continue
 		}
+		if writtenAt(r) < o.last.at {
+			o.late = append(o.late, r.Offset)
+		}
+		recs = append(recs, *r)
 	}
 	clear(all[len(recs):])
 	if !whole {
 		all = nil
 	}
 	before := o.held.bytes
-	o.held.add(recs, all, round)
+	o.held.add(&slab{recs: recs, floor: o.last.at, all: all, left: len(recs), round: round})
 	o.flow.held.Add(o.held.bytes - before)
 	in.count += len(recs)
 }

@@ -21,7 +21,9 @@ import (
 // with its inputs is not waited for, so it costs nothing when all have.
 //
 // The order is by stream time, not by the records' own times: a record that was
-// late when its peer wrote it stays late.
+// late when its peer wrote it stays late. And none is taken back: a record that
+// comes when a later one was taken already, while its peer was not waited for, has
+// its place behind that one.
 //
 // What was taken is no longer a prefix of the partition. The offset to commit is
 // that of the first record held; which ones behind it were taken is told by the
@@ -43,8 +45,9 @@ type order struct {
 	held  backlog
 	flow  *Flow
 	topic string
-	last  place // the highest place taken from held
-	seen  int64 // offset after the last record that was queued or held
+	last  place   // the highest place taken from held
+	late  []int64 // offsets of held records that came after the last one's time
+	seen  int64   // offset after the last record that was queued or held
 
 	// Of the last commit before the task came here: records up to done, that
 	// are in places up to mark, were processed then. All up to again had been
@@ -199,12 +202,6 @@ func (o *order) barrier() int64 {
 	return o.waits
 }
 
-// unsettled reports whether a held record has its place before one that was
-// taken. It must not stay so when offsets are committed; see first.
-func (o *order) unsettled() bool {
-	return !o.held.empty() && o.held.first().before(o.last) && o.ready()
-}
-
 // take drops the first held record, and returns what can be given back then.
 func (o *order) take() []record.Record {
 	p := o.held.first()
@@ -213,6 +210,9 @@ func (o *order) take() []record.Record {
 	}
 	if o.last.before(p) {
 		o.last = p
+	}
+	if len(o.late) > 0 && o.late[0] == p.offset {
+		o.late = o.late[1:]
 	}
 	before := o.held.bytes
 	used := o.held.pop()
@@ -223,15 +223,20 @@ func (o *order) take() []record.Record {
 // first is the offset of the first record that was not taken.
 func (o *order) first() int64 { return o.held.earliest(o.seen) }
 
-// settledTo is the offset up to which the last place tells what was taken. Records
-// that came since the task last ran may have places before it, and none of them
-// was taken.
-func (o *order) settledTo() int64 { return o.held.earliestBefore(o.last, o.seen) }
+// settledTo is the offset up to which the last place tells what was taken, by the
+// times of the records. Those that came late are taken in the order of their
+// offsets, and nothing behind the first of them has been taken before it.
+func (o *order) settledTo() int64 {
+	if len(o.late) > 0 {
+		return o.late[0]
+	}
+	return o.seen
+}
 
 // drop gives back what the held records count for.
 func (o *order) drop() {
 	o.flow.held.Add(-o.held.bytes)
-	o.held = backlog{}
+	o.held, o.late = backlog{}, nil
 }
 
 // HeaderAt is the stream time of the task that wrote a record to a repartition

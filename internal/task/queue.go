@@ -289,13 +289,3 @@ func (t *Task) Ordering() bool {
 	}
 	return false
 }
-
-// unsettled reports whether an input must go on before offsets can be committed.
-func (t *Task) unsettled() bool {
-	for _, in := range t.inputs {
-		if in.order != nil && in.order.unsettled() {
-			return true
-		}
-	}
-	return false
-}

@@ -64,7 +64,7 @@ func (t *Task) run(n *int, limit int) (err error) {
 			}
 		}
 	}()
-	for *n < limit && !t.commitSoon || t.ordered && t.unsettled() {
+	for *n < limit && !t.commitSoon {
 		if t.pending != nil {
 			if err := t.settle(); err != nil {
 				return err

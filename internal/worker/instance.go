@@ -29,6 +29,7 @@ type Instance struct {
 	globals  *globals
 	group    *client.Group
 	joined   chan struct{} // closed when group is set
+	gaveUp   chan struct{} // closed when no task is left at the end
 	workers  []*worker
 	prober   *prober
 	purge    *purger
@@ -45,7 +46,8 @@ type Instance struct {
 	mu      sync.Mutex
 	units   map[task.ID]*unit
 	running map[*unit]bool
-	closing bool // no new tasks
+	closing bool    // no new tasks
+	leaving []*unit // given up at the end
 	phase   Phase
 	failure error
 
@@ -63,6 +65,7 @@ func New(cfg Config) (*Instance, error) {
 		cfg:     cfg,
 		log:     newThrottle(cfg.Logger, cfg.Clock),
 		joined:  make(chan struct{}),
+		gaveUp:  make(chan struct{}),
 		wake:    make(chan struct{}, 1),
 		units:   make(map[task.ID]*unit),
 		running: make(map[*unit]bool),
@@ -152,6 +155,7 @@ func (in *Instance) work() error {
 	ending, cancel := context.WithTimeout(in.alive, in.cfg.StopTimeout)
 	defer cancel()
 	in.giveUp(ending, in.takeAll(), true)
+	close(in.gaveUp)
 	in.restorers.Wait()
 	err := in.group.Close(ending)
 	for _, w := range in.workers {
@@ -196,6 +200,7 @@ func (in *Instance) takeAll() []*unit {
 		units = append(units, u)
 		delete(in.units, id)
 	}
+	in.leaving = units
 	return units
 }
 

@@ -96,14 +96,15 @@ func (in *Instance) assigned(as []client.Assigned) {
 func (in *Instance) revoked(tps []record.TopicPartition) {
 	<-in.joined
 	units := in.take(tps)
-	if len(units) == 0 {
-		return
-	}
-	began := in.cfg.Clock.Now()
 	// Others wait for this, but not for ever: a member that takes too long is
 	// thrown out, and then what it commits is refused.
 	ctx, cancel := context.WithTimeout(in.alive, in.cfg.RebalanceTimeout*3/4)
 	defer cancel()
+	defer in.awaitEnd(ctx)
+	if len(units) == 0 {
+		return
+	}
+	began := in.cfg.Clock.Now()
 	in.giveUp(ctx, units, true)
 	in.cfg.Logger.Info("gave up tasks", "tasks", idsOf(units), "took", in.cfg.Clock.Now().Sub(began).Round(time.Millisecond))
 	in.updatePhase()
@@ -114,6 +115,7 @@ func (in *Instance) lost(tps []record.TopicPartition) {
 	<-in.joined
 	units := in.take(tps)
 	if len(units) == 0 {
+		in.stopLeaving()
 		return
 	}
 	in.cfg.Logger.Warn("lost tasks: this instance was away from the group for too long; what wasn't committed is processed again by others", "tasks", idsOf(units))
@@ -126,6 +128,42 @@ func (in *Instance) lost(tps []record.TopicPartition) {
 	// through at last: the state would be an old one after the next restore.
 	in.client.Abandon()
 	in.updatePhase()
+}
+
+// awaitEnd waits until all tasks are given up, if the instance is ending: those that
+// were just revoked may be among them. To return earlier would have their last commit
+// refused, and their next owners begin before it.
+func (in *Instance) awaitEnd(ctx context.Context) {
+	in.mu.Lock()
+	closing := in.closing
+	in.mu.Unlock()
+	if !closing {
+		return
+	}
+	select {
+	case <-in.gaveUp:
+	case <-ctx.Done():
+	}
+}
+
+// stopLeaving is for an instance that loses its tasks while it gives them up at its
+// end: others may have them by now.
+func (in *Instance) stopLeaving() {
+	in.mu.Lock()
+	leaving := in.leaving
+	in.mu.Unlock()
+	select {
+	case <-in.gaveUp:
+		return
+	default:
+	}
+	if len(leaving) == 0 {
+		return
+	}
+	for _, u := range leaving {
+		u.cancel()
+	}
+	in.client.Abandon()
 }
 
 // lapsed makes all tasks stop writing, before they can be dropped in lost.
