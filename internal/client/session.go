@@ -98,7 +98,7 @@ func (s *Session) Send(o *task.Outgoing) error {
 // partition, by one goroutine at a time.
 func (s *Session) acknowledged(r *kgo.Record, err error) {
 	if err != nil {
-		if errors.Is(err, context.Canceled) && s.ctx.Err() == nil {
+		if (errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrAborting)) && s.ctx.Err() == nil {
 			err = fmt.Errorf("%w: %w", ErrDropped, err)
 		}
 		s.failed.CompareAndSwap(nil, &SendError{

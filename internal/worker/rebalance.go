@@ -106,8 +106,24 @@ func (in *Instance) revoked(tps []record.TopicPartition) {
 	}
 	began := in.cfg.Clock.Now()
 	in.giveUp(ctx, units, true)
+	in.dropUnwritten(units)
 	in.cfg.Logger.Info("gave up tasks", "tasks", idsOf(units), "took", in.cfg.Clock.Now().Sub(began).Round(time.Millisecond))
 	in.updatePhase()
+}
+
+// dropUnwritten sees to it that nothing of tasks that were given up is written later,
+// when brokers can be reached again: it would overwrite, in changelogs and tables, what
+// their next owners have written since. A batch that was tried once can't be taken back
+// by itself, so all that isn't written goes, and the other tasks here begin again where
+// they last committed.
+func (in *Instance) dropUnwritten(units []*unit) {
+	for _, u := range units {
+		if u.session != nil && u.session.InFlight() > 0 {
+			in.log.warn("tasks were given up with records that can't be written: what isn't written is dropped, and the tasks that are left begin again", "task", u.id)
+			in.client.Abandon()
+			return
+		}
+	}
 }
 
 // lost drops tasks that others may have by now.
