@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -190,7 +191,8 @@ func (c *commits) put(w *wait) {
 // note keeps in mind which logs have something in the journal's file, and has those
 // before it settled.
 func (c *commits) note(ok bool) {
-	if !ok {
+	// A round with nothing to write may come before there is a file.
+	if !ok || !slices.ContainsFunc(c.waits, func(w wait) bool { return len(w.extents) > 0 }) {
 		return
 	}
 	c.mu.Lock()

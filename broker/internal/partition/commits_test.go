@@ -234,3 +234,18 @@ func TestJournalGoes(t *testing.T) {
 		t.Errorf("files %v, %v", list, err)
 	}
 }
+
+// A round with nothing to write gives back no file that was never there.
+func TestCommitOfNothing(t *testing.T) {
+	fsys := vfs.NewMem()
+	syncer := NewJournaledSyncer(Journaled{Journal: journal.New(journal.Options{FS: fsys, Dir: "/data/journal"})})
+	defer syncer.Close()
+	o, _ := testOptions(fsys)
+	o.Durability, o.Syncer = Fsync, syncer
+	l := mustOpen(t, o, testConfig())
+	defer l.Close()
+	syncer.commits.commit([]*Log{l})
+	if n := len(syncer.commits.files); n != 0 {
+		t.Errorf("%d files of the journal are noted", n)
+	}
+}
